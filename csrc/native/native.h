@@ -44,6 +44,9 @@ typedef struct native_run {
 /* A scenario's driver: runs one batch. 0, or an errno value. */
 typedef int (*native_driver)(native_run *run);
 
+/* The driver that each scenario's library exports. */
+int hpylab_drive(native_run *run);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t native_now(void);
 

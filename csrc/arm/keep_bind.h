@@ -1,0 +1,17 @@
+/* Bind and Unbind of an arm whose closure is a copy of the binding and nothing else. Included by a stub.c after its
+   `static int call(void *closure, int64_t arg, int64_t *result)`. */
+
+int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback *out)
+{
+    HPyLab_Binding *kept = hpylab_keep(ctx, binding);
+    if (kept == NULL)
+        return -1;
+    *out = (HPyLab_Callback){call, kept};
+    return 0;
+}
+
+void HPyLab_Unbind(HPyContext *ctx, HPyLab_Callback *callback)
+{
+    (void)ctx;
+    free(callback->closure);
+}

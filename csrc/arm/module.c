@@ -1,0 +1,136 @@
+/* The Python module that every arm is: it binds a callback, runs a scenario's driver on it and unbinds.
+
+   All addresses come from the worker as integers; the worker keeps what they point to alive. It is an error to pass
+   anything else: nothing here can check an address. */
+#include "arm.h"
+#include "native.h"
+
+const HPyLab_Runtime *hpylab_runtime;
+
+/* How drive() calls the driver. */
+enum {
+    DRIVE_LEAVE = 1,    /* leave Python execution around the driver */
+    DRIVE_BARE = 2,     /* hand it a bare function instead of a callback with user data */
+};
+
+/* What drive() is given, in this order. */
+typedef struct {
+    native_driver driver;
+    native_run *run;
+    HPyLab_Binding binding;
+    int64_t flags;
+} order;
+
+static int read_order(HPyContext *ctx, const HPy *args, size_t nargs, order *out)
+{
+    int64_t given[6];
+    if (nargs != 6) {
+        HPyErr_SetString(ctx, ctx->h_TypeError, "drive(driver, run, body, data, policy, flags) takes six integers");
+        return -1;
+    }
+    for (size_t i = 0; i < nargs; i++) {
+        given[i] = HPyLong_AsInt64_t(ctx, args[i]);
+        if (given[i] == -1 && HPyErr_Occurred(ctx))
+            return -1;
+    }
+    out->driver = (native_driver)(intptr_t)given[0];
+    out->run = (native_run *)(intptr_t)given[1];
+    out->binding.body = (HPyLab_Body)(intptr_t)given[2];
+    out->binding.data = (void *)(intptr_t)given[3];
+    out->binding.policy = (HPyLab_Policy)given[4];
+    out->flags = given[5];
+    if (out->binding.policy != HPyLab_ATTACH) {
+        HPyErr_SetString(ctx, ctx->h_NotImplementedError, "this arm serves the policy attach alone");
+        return -1;
+    }
+    return 0;
+}
+
+static int run_driver(HPyContext *ctx, const order *what)
+{
+    if (!(what->flags & DRIVE_LEAVE))
+        return what->driver(what->run);
+    HPyThreadState left = HPy_LeavePythonExecution(ctx);
+    int status = what->driver(what->run);
+    HPy_ReenterPythonExecution(ctx, left);
+    return status;
+}
+
+/* drive(driver, run, body, data, policy, flags): bind [body] with [data], fill in [run]'s callback, call [driver] on
+   [run], unbind. Returns the driver's status, 0 or an errno value; raises what Bind raised. */
+HPyDef_METH(drive, "drive", HPyFunc_VARARGS)
+static HPy drive_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
+{
+    (void)self;
+    order what;
+    HPyLab_Callback callback = {0};
+    int status;
+
+    if (read_order(ctx, args, nargs, &what) < 0)
+        return HPy_NULL;
+    if (what.flags & DRIVE_BARE) {
+        if (HPyLab_BindBare(ctx, &what.binding, &what.run->bare) < 0)
+            return HPy_NULL;
+        status = run_driver(ctx, &what);
+        what.run->bare = NULL;
+        HPyLab_UnbindBare(ctx);
+    } else {
+        if (HPyLab_Bind(ctx, &what.binding, &callback) < 0)
+            return HPy_NULL;
+        what.run->call = callback.call;
+        what.run->closure = callback.closure;
+        status = run_driver(ctx, &what);
+        what.run->call = NULL;
+        what.run->closure = NULL;
+        HPyLab_Unbind(ctx, &callback);
+    }
+    return HPyLong_FromInt64_t(ctx, status);
+}
+
+/* The runtime half's table: a capsule, or an integer where the interpreter's HPy has its capsule functions elsewhere. */
+static const void *table_address(HPyContext *ctx, HPy table)
+{
+    if (HPyNumber_Check(ctx, table))
+        return (const void *)(intptr_t)HPyLong_AsInt64_t(ctx, table);
+    return HPyCapsule_GetPointer(ctx, table, HPyLab_RUNTIME_CAPSULE);
+}
+
+static int find_runtime(HPyContext *ctx)
+{
+    HPy module = HPyImport_ImportModule(ctx, HPyLab_RUNTIME_MODULE);
+    if (HPy_IsNull(module))
+        return -1;
+    HPy table = HPy_GetAttr_s(ctx, module, "table");
+    HPy_Close(ctx, module);
+    if (HPy_IsNull(table))
+        return -1;
+    const HPyLab_Runtime *found = table_address(ctx, table);
+    HPy_Close(ctx, table);
+    if (found == NULL || HPyErr_Occurred(ctx))
+        return -1;
+    if (found->magic != HPyLab_MAGIC || found->spec != HPyLab_SPEC || found->size != sizeof *found) {
+        HPyErr_SetString(ctx, ctx->h_ImportError, "the runtime half was built from another specification; run: lab build");
+        return -1;
+    }
+    hpylab_runtime = found;
+    return 0;
+}
+
+HPyDef_SLOT(module_exec, HPy_mod_exec)
+static int module_exec_impl(HPyContext *ctx, HPy module)
+{
+    (void)module;
+    if (find_runtime(ctx) < 0)
+        return -1;
+    hpylab_runtime->register_context(ctx);
+    return 0;
+}
+
+static HPyDef *defines[] = {&module_exec, &drive, NULL};
+
+static HPyModuleDef definition = {
+    .doc = "One arm of the lab: its extension half.",
+    .defines = defines,
+};
+
+HPy_MODINIT(arm, definition)

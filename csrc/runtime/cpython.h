@@ -1,0 +1,57 @@
+/* Where CPython's versions differ, 3.8 to 3.15: the one file that asks which it is. */
+#ifndef HPYRT_CPYTHON_H
+#define HPYRT_CPYTHON_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#ifdef PYPY_VERSION
+#error "the runtime half for PyPy is not built from this file"
+#endif
+
+/* From 3.12 on the current thread state is a thread-local; before, it is one global: the state of whoever holds the GIL. */
+#define HPYRT_STATE_IS_THREAD_LOCAL (PY_VERSION_HEX >= 0x030C0000)
+
+/* The current thread state, NULL if there is none. Up to 3.11 it may belong to another thread: see hpyrt_is_mine. */
+static inline PyThreadState *hpyrt_current_state(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyThreadState_GetUnchecked();
+#else
+    return _PyThreadState_UncheckedGet();
+#endif
+}
+
+/* Whether [state], just read as the current one, is the calling thread's: whether that thread is attached. */
+static inline bool hpyrt_is_mine(const PyThreadState *state)
+{
+#if HPYRT_STATE_IS_THREAD_LOCAL
+    return state != NULL;
+#else
+    return state != NULL && state->thread_id == (unsigned long)pthread_self();
+#endif
+}
+
+/* Whether the runtime is shutting down or gone: no thread may attach any more. Py_Finalize takes the flag back as soon as it
+   begins to shut down, so that one call tells both. */
+static inline bool hpyrt_is_finalizing(void)
+{
+    return !Py_IsInitialized();
+}
+
+/* Free [state], which no thread uses any more and which another thread made. The calling thread is attached to the
+   interpreter of [state]. */
+static inline void hpyrt_free_state(PyThreadState *state)
+{
+    PyThreadState_Clear(state);
+#if PY_VERSION_HEX >= 0x030C0000
+    /* else Delete clears the gilstate slot of the calling thread, and its next PyGILState_Ensure hangs or aborts */
+    state->_status.bound_gilstate = 0;
+#endif
+    PyThreadState_Delete(state);
+}
+
+#endif

@@ -1,0 +1,52 @@
+/* The runtime half as a Python module: what a Python implementation would ship, here an ordinary extension of the C API.
+   It hands its table of functions over in a capsule. */
+#include "threads.h"
+
+#include "autogen_context.h"
+
+static void register_context(HPyContext *ctx)
+{
+    hpyrt_view *view = hpyrt_current_view();
+    if (view != NULL)
+        view->context = ctx;
+}
+
+static const HPyLab_Runtime table = {
+    .magic = HPyLab_MAGIC,
+    .spec = HPyLab_SPEC,
+    .size = sizeof table,
+    .register_context = register_context,
+    HPyLab_RUNTIME_TABLE
+};
+
+static int module_exec(PyObject *module)
+{
+    if (hpyrt_open_view() < 0)
+        return -1;
+    PyObject *capsule = PyCapsule_New((void *)&table, HPyLab_RUNTIME_CAPSULE, NULL);
+    if (capsule == NULL)
+        return -1;
+    if (PyModule_AddObject(module, "table", capsule) < 0) {
+        Py_DECREF(capsule);
+        return -1;
+    }
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = HPyLab_RUNTIME_MODULE,
+    .m_doc = "The lab's runtime half.",
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit_hpylab_runtime(void);
+PyMODINIT_FUNC PyInit_hpylab_runtime(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,138 @@
+/* How a thread gets into an interpreter, and back out.
+
+   Two kinds of record. A View stands for one interpreter; it is never freed, so that tokens, trampolines and VMs may point
+   to it for good. A Record stands for one OS thread; it holds the thread's open acquisitions as a stack of frames, because
+   the functions that end one (HPy_LeaveContext, HPyVM_CloseContext) carry nothing that could say what it changed.
+
+   An acquisition on a thread that is attached already pushes a frame and changes nothing: no lock, no allocation, no
+   system call. That path is inline here, so that every proposal gets the same. Everything else is in threads.c: a Python
+   thread that left Python execution gets its own thread state back; a foreign thread gets one that is made on its first
+   acquisition, kept for later ones and freed after the thread ended.
+
+   Their places are kept for: switching to another interpreter (frame_kind), refusing while an interpreter finalizes
+   (hpyrt_is_finalizing in attach), and tracking misuse (hpyrt_detach). */
+#ifndef HPYRT_THREADS_H
+#define HPYRT_THREADS_H
+
+#include "cpython.h"
+
+#include <hpy.h>
+#include <stdint.h>
+
+#define HPYRT_MAX_DEPTH 256     /* open acquisitions of one thread; one more is refused */
+
+typedef struct hpyrt_view hpyrt_view;
+typedef struct hpyrt_record hpyrt_record;
+typedef struct hpyrt_kept hpyrt_kept;
+
+/* One interpreter. [kept] and [dead] are guarded by [mutex]. */
+struct hpyrt_view {
+    hpyrt_view *next;
+    PyInterpreterState *interpreter;
+    int64_t id;
+    HPyContext *context;        /* of the extension that registered last in this interpreter */
+    pthread_mutex_t mutex;
+    hpyrt_kept *kept;           /* thread states of living foreign threads */
+    hpyrt_kept *_Atomic dead;   /* those of threads that ended, waiting for a thread that is attached to free them */
+};
+
+/* A thread state made for a foreign thread. In two lists: its thread's and its view's. */
+struct hpyrt_kept {
+    PyThreadState *state;
+    hpyrt_view *view;
+    hpyrt_kept *next_of_thread;
+    hpyrt_kept *previous, *next;
+};
+
+typedef enum {
+    FRAME_NOTHING = 0,          /* the thread was attached to the right interpreter */
+    FRAME_ATTACHED = 1,         /* it was not attached; the release detaches it */
+} hpyrt_frame_kind;
+
+typedef struct {
+    hpyrt_view *view;
+    PyThreadState *state;       /* current inside the acquisition */
+    hpyrt_frame_kind kind;
+} hpyrt_frame;
+
+/* One OS thread. Only that thread touches its record. */
+struct hpyrt_record {
+    PyThreadState *state;       /* known to be this thread's own while it is the current one (up to 3.11) */
+    unsigned long thread;
+    hpyrt_view *last;           /* the view of the last acquisition */
+    hpyrt_kept *kept;
+    int depth;
+    hpyrt_frame frames[HPYRT_MAX_DEPTH];
+};
+
+/* The calling thread's record; NULL before its first acquisition. One pointer, because initial-exec storage is scarce. */
+extern __thread hpyrt_record *hpyrt_this_thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* Make [view]'s interpreter the calling thread's, on the way that is not fast. 0, or -1 with nothing changed. */
+int hpyrt_attach_slow(hpyrt_view *view);
+
+/* The view of the interpreter that HPy_EnterContext and HPyVM mean: the one the thread is attached to, else the one it was
+   last attached to, else the main one. NULL if no extension was loaded there. */
+hpyrt_view *hpyrt_ambient_view(void);
+
+/* Undo what the frame on top, just popped, changed. */
+void hpyrt_detach_slow(hpyrt_record *record, const hpyrt_frame *frame);
+
+/* The view of the interpreter that the calling thread is attached to; NULL if there is none. */
+hpyrt_view *hpyrt_current_view(void);
+
+/* The fast path: push a frame that changes nothing, if the calling thread is attached to [view]'s interpreter and has room
+   for one, as far as that can be told without looking further. Whether it was. */
+static inline bool hpyrt_push_nothing(hpyrt_record *record, hpyrt_view *view)
+{
+    PyThreadState *current = hpyrt_current_state();
+    if (current == NULL || record->depth == HPYRT_MAX_DEPTH)
+        return false;
+#if !HPYRT_STATE_IS_THREAD_LOCAL
+    /* the pointer alone is not enough: a freed state's address may have become another thread's */
+    if (current != record->state || current->thread_id != record->thread)
+        return false;
+#endif
+    if (current->interp != view->interpreter)
+        return false;
+    hpyrt_frame *frame = &record->frames[record->depth++];
+    frame->view = view;
+    frame->state = current;
+    frame->kind = FRAME_NOTHING;
+    return true;
+}
+
+/* Attach the calling thread to [view]'s interpreter until hpyrt_detach. 0, or -1: refused, nothing changed. */
+static inline int hpyrt_attach(hpyrt_view *view)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    if (__builtin_expect(record != NULL && hpyrt_push_nothing(record, view), 1))
+        return 0;
+    return hpyrt_attach_slow(view);
+}
+
+/* As hpyrt_attach, to the ambient view, which is returned; NULL: refused, nothing changed. */
+static inline hpyrt_view *hpyrt_attach_ambient(void)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    if (__builtin_expect(record != NULL && record->last != NULL && hpyrt_push_nothing(record, record->last), 1))
+        return record->last;
+    hpyrt_view *view = hpyrt_ambient_view();
+    return view != NULL && hpyrt_attach_slow(view) == 0 ? view : NULL;
+}
+
+/* End the calling thread's innermost acquisition. Without one it does nothing. */
+static inline void hpyrt_detach(void)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    if (__builtin_expect(record == NULL || record->depth == 0, 0))
+        return;
+    const hpyrt_frame *frame = &record->frames[--record->depth];
+    if (__builtin_expect(frame->kind != FRAME_NOTHING, 0))
+        hpyrt_detach_slow(record, frame);
+}
+
+/* Called once for each interpreter, attached to it, when the runtime module is initialised. 0, or -1 with an exception. */
+int hpyrt_open_view(void);
+
+#endif

@@ -1,0 +1,312 @@
+"""What a run says, in sentences computed from its findings: the answer in five lines, and a sentence for each cell.
+
+A difference is claimed only where its verdict is better or worse and it is larger than what the A/A control saw between
+two copies of the same code (PROTOCOL: points 4, 7 and 8). Everything else is equivalent or not resolved, and said to be.
+Nothing here reads a file, and no number in a sentence comes from anywhere but the findings.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.catalogue import TWIN_SUFFIX, benchmark_name
+from lab.units import format_ns, format_ratio
+
+if TYPE_CHECKING:
+    from lab.analysis.crosscheck import Row
+    from lab.analysis.paired import Finding
+    from lab.analysis.twin import TwinFinding
+    from lab.stats import Estimate
+
+BETTER, WORSE, EQUIVALENT, UNRESOLVED = "better", "worse", "equivalent", "unresolved"
+BELOW, UNCONTROLLED = "below resolution", "no A/A control"
+CLAIMS = {
+    WORSE: "slower than the reference arm; the difference is larger than the A/A envelope",
+    BETTER: "faster than the reference arm; the difference is larger than the A/A envelope",
+    EQUIVALENT: "the interval lies inside the margin that was written down before sampling",
+    UNRESOLVED: "the data allow neither a difference nor equivalence; more processes would narrow the interval",
+    BELOW: "a difference, but not larger than what two copies of the same code showed; no claim is made",
+    UNCONTROLLED: "the A/A twin did not run in this cell, so no claim is made",
+}
+TODAY = "peer/pygilstate"  # what extensions of the C API do now: the design to beat, named beside the forms
+LISTED = 4                 # forms named one by one in a sentence; of more, the cheapest and the dearest
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the answer: what it is about, and what it says."""
+
+    lead: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.lead}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What sentences are made from: the findings of one interpreter, its A/A control, and the run's own lists."""
+
+    interpreter: str
+    findings: Sequence[Finding]
+    twin: TwinFinding | None
+    arms: Sequence[Mapping]       # run.json's, each with id and kind
+    scenarios: Sequence[Mapping]  # run.json's, each with name, unit, reference and parameters
+
+    def forms(self) -> list[str]:
+        """The ids of the forms, in the run's order."""
+        return [arm["id"] for arm in self.arms if arm["kind"] == "form" and not arm["id"].endswith(TWIN_SUFFIX)]
+
+    def scenario(self, name: str) -> Mapping | None:
+        """The scenario of that name; None where the run has none."""
+        return next((scenario for scenario in self.scenarios if scenario["name"] == name), None)
+
+    def cell(self, benchmark: str) -> dict[str, Finding]:
+        """The findings of a cell against its scenario's reference arm, by arm; the reference itself is not among them."""
+        return {finding.arm: finding for finding in self.findings if finding.benchmark == benchmark
+                and finding.interpreter == self.interpreter and finding.arm != finding.reference
+                and finding.reference == self._reference_of(finding)}
+
+    def pair(self, benchmark: str, one: str, other: str) -> Finding | None:
+        """The finding that compares two forms directly, in the direction declared beforehand; None where none was."""
+        return next((finding for finding in self.findings if finding.benchmark == benchmark and one != other
+                     and {finding.arm, finding.reference} == {one, other} and finding.interpreter == self.interpreter), None)
+
+    def _reference_of(self, finding: Finding) -> str:
+        scenario = self.scenario(finding.scenario)
+        return scenario["reference"] if scenario else finding.reference
+
+
+def benchmarks(scenario: Mapping) -> list[str]:
+    """The benchmark names of a scenario of run.json, in order, whether its parameters are axes or a list of sets."""
+    parameters = scenario.get("parameters") or {}
+    if not isinstance(parameters, Mapping):
+        return [benchmark_name(scenario["name"], values) for values in parameters] or [scenario["name"]]
+    names = list(parameters)
+    return [benchmark_name(scenario["name"], dict(zip(names, values)))
+            for values in itertools.product(*parameters.values())]
+
+
+def parameter_text(benchmark: str) -> str:
+    """What a benchmark's name says of its parameters: ``mode=throughput``; empty where it has none."""
+    return benchmark.partition("[")[2].rstrip("]").replace(",", ", ")
+
+
+def claim(finding: Finding) -> str:
+    """What may be said of a finding, one of CLAIMS: its verdict, unless the A/A envelope forbids it."""
+    if finding.verdict in (BETTER, WORSE, UNRESOLVED):
+        if not finding.envelope_of:
+            return UNCONTROLLED
+        outside = not finding.added_ns.covers(0.0)
+        if finding.below_resolution or abs(finding.added_ns.point) <= finding.envelope_ns:
+            return BELOW if outside else UNRESOLVED
+    return finding.verdict
+
+
+def signed_ns(value_ns: float) -> str:
+    """A difference in nanoseconds, always with its sign: ``+4.13 ns``."""
+    return format_ns(value_ns, signed=True)
+
+
+def percent(ratio: float) -> str:
+    """A ratio as the change in percent: 1.042 is ``+4.2 %``."""
+    return f"{100 * (ratio - 1):+.1f} %".replace("-", "−").replace("+inf", "∞")
+
+
+def added_text(estimate: Estimate) -> str:
+    """An added time in nanoseconds with its whole interval: ``+4.13 ns [+3.90, +4.40]``."""
+    return f"{signed_ns(estimate.point)} {bounds(estimate, signed_ns)}"
+
+
+def ratio_text(estimate: Estimate) -> str:
+    """A ratio with its whole interval: ``1.042 [1.030, 1.055]``."""
+    return f"{format_ratio(estimate.point)} {bounds(estimate, format_ratio)}"
+
+
+def percent_text(estimate: Estimate) -> str:
+    """A ratio as the change in percent, with its whole interval: ``+4.2 % [+3.0, +5.5]``."""
+    return f"{percent(estimate.point)} {bounds(estimate, percent)}"
+
+
+def bounds(estimate: Estimate, text: Callable[[float], str]) -> str:
+    """The interval alone, each bound written by [text]; without the unit where both have the point's: ``[+3.90, +4.40]``."""
+    unit = " " + text(estimate.point).partition(" ")[2]
+    found = [text(estimate.low), text(estimate.high)]
+    if unit != " " and all(bound.endswith(unit) or "∞" in bound for bound in found):
+        found = [bound.removesuffix(unit) for bound in found]
+    return f"[{found[0]}, {found[1]}]"
+
+
+def lines(evidence: Evidence) -> list[Line]:
+    """The answer of a run for one interpreter: five lines, each of which says so where the run has no data for it."""
+    return [
+        _scenario_line(evidence, "Attached thread", "attached_call", _attached),
+        _scenario_line(evidence, "Thread that left Python", "released_thread", _released),
+        _scenario_line(evidence, "Foreign thread", "foreign_thread", _foreign),
+        _scenario_line(evidence, "The issue's own case, qsort", "native_sort", _sort),
+        Line("A/A control", control_sentence(evidence.twin)),
+    ]
+
+
+def _scenario_line(evidence: Evidence, lead: str, name: str, tell: Callable[[Evidence, Mapping], str]) -> Line:
+    scenario = evidence.scenario(name)
+    if not scenario or not any(evidence.cell(benchmark) for benchmark in benchmarks(scenario)):
+        return Line(lead, "not measured in this run.")
+    return Line(lead, tell(evidence, scenario))
+
+
+def _attached(evidence: Evidence, scenario: Mapping) -> str:
+    return " ".join(filter(None, [cell_sentence(evidence, scenario, benchmarks(scenario)[0]),
+                                  conflict_sentence(evidence, scenario)]))
+
+
+def _released(evidence: Evidence, scenario: Mapping) -> str:
+    return cell_sentence(evidence, scenario, benchmarks(scenario)[0], note="the floor, ")
+
+
+def _foreign(evidence: Evidence, scenario: Mapping) -> str:
+    measured = [benchmark for benchmark in benchmarks(scenario) if evidence.cell(benchmark)]
+    return " ".join(f"{parameter_text(benchmark)}, {cell_sentence(evidence, scenario, benchmark)}" for benchmark in measured)
+
+
+def _sort(evidence: Evidence, scenario: Mapping) -> str:
+    return cell_sentence(evidence, scenario, benchmarks(scenario)[0], lambda finding: percent_text(finding.ratio))
+
+
+def cell_sentence(evidence: Evidence, scenario: Mapping, benchmark: str, number: Callable[[Finding], str] | None = None,
+                  note: str = "") -> str:
+    """What each form adds in a cell over the reference arm and its time, and how the forms compare with each other."""
+    findings = sorted(evidence.cell(benchmark).values(), key=lambda finding: finding.block)
+    if not findings:
+        return "not measured in this run."
+    time = f"{note}{format_ns(findings[0].reference_ns)} a {scenario['unit']}"
+    return " ".join(filter(None, [f"added over {scenario['reference']} ({time}): {cell_list(evidence, benchmark, number)}.",
+                                  order_sentence(evidence, benchmark)]))
+
+
+def cell_list(evidence: Evidence, benchmark: str, number: Callable[[Finding], str] | None = None) -> str:
+    """What each form adds in a cell, cheapest first, and PyGILState after them: a list for a sentence."""
+    number = number or (lambda finding: added_text(finding.added_ns))
+    cell = evidence.cell(benchmark)
+    forms = sorted((cell[arm] for arm in evidence.forms() if arm in cell), key=lambda finding: finding.added_ns.point)
+    items = [_item(finding, number) for finding in forms]
+    if len(items) > LISTED:
+        items = items[:LISTED // 2] + [f"{len(items) - LISTED} forms between"] + items[-(LISTED // 2):]
+    if TODAY in cell:
+        items.append("beside them " + _item(cell[TODAY], number))
+    return "; ".join(items) if items else "no form was measured"
+
+
+def _item(finding: Finding, number: Callable[[Finding], str]) -> str:
+    allowed = claim(finding)
+    if allowed in (BETTER, WORSE):
+        return f"{finding.arm} {number(finding)}"
+    return f"{finding.arm} {'equivalent' if allowed == EQUIVALENT else 'not resolved'} ({number(finding)})"
+
+
+def order_sentence(evidence: Evidence, benchmark: str) -> str:
+    """How the forms of a cell compare with each other, neighbours in order; empty with fewer than two forms.
+
+    Neighbours that are equivalent or not resolved say nothing of the two ends, so those are named as well where they differ.
+    """
+    cell = evidence.cell(benchmark)
+    forms = sorted((arm for arm in evidence.forms() if arm in cell), key=lambda arm: cell[arm].added_ns.point)
+    pairs = {pair: evidence.pair(benchmark, *pair) for pair in itertools.combinations(forms, 2)}
+    if not pairs:
+        return ""
+    claims = {claim(finding) if finding else None for finding in pairs.values()}
+    if claims == {EQUIVALENT}:
+        margin = max(finding.margin_ns for finding in pairs.values())
+        return f"Between the forms: all are equivalent (within ±{format_ns(margin)})."
+    if not claims & {BETTER, WORSE, EQUIVALENT, None}:
+        return "Between the forms: no order is resolved."
+    chosen = list(zip(forms, forms[1:]))
+    ends = (forms[0], forms[-1])
+    if ends not in chosen and pairs[ends] and claim(pairs[ends]) in (BETTER, WORSE) and not any(
+            pairs[pair] and claim(pairs[pair]) in (BETTER, WORSE) for pair in chosen):
+        chosen.append(ends)
+    return "Between the forms: " + "; ".join(_relation(*pair, pairs[pair]) for pair in chosen) + "."
+
+
+def _relation(first: str, second: str, finding: Finding | None) -> str:
+    """What may be said of two forms."""
+    if finding is None:
+        return f"{first} and {second} were not compared directly"
+    allowed = claim(finding)
+    if allowed == EQUIVALENT:
+        return f"{first} and {second} are equivalent (within ±{format_ns(finding.margin_ns)})"
+    if allowed not in (BETTER, WORSE):
+        return f"{first} and {second} are not resolved"
+    faster, slower = (finding.arm, finding.reference) if allowed == BETTER else (finding.reference, finding.arm)
+    return f"{faster} is faster than {slower} by {format_ns(abs(finding.added_ns.point))}"
+
+
+def conflict_sentence(evidence: Evidence, scenario: Mapping) -> str:
+    """Which pairs of arms the scenario's parameter sets rank in opposite order, both resolved; empty with one set."""
+    cells = [(benchmark, evidence.cell(benchmark)) for benchmark in benchmarks(scenario)]
+    cells = [(benchmark, cell) for benchmark, cell in cells if cell]
+    if len(cells) < 2:
+        return ""
+    for index, (benchmark, cell) in enumerate(cells):
+        for other, other_cell in cells[index + 1:]:
+            for arm, finding in cell.items():
+                claims = {claim(finding), claim(other_cell[arm])} if arm in other_cell else set()
+                if claims == {BETTER, WORSE}:
+                    return (f"{parameter_text(benchmark)} and {parameter_text(other)} disagree on {arm}: "
+                            f"{added_text(finding.added_ns)} and {added_text(other_cell[arm].added_ns)}.")
+            pair = _opposite_pair(evidence, benchmark, other)
+            if pair:
+                return f"{parameter_text(benchmark)} and {parameter_text(other)} rank {pair[0]} and {pair[1]} in opposite order."
+    names = " and ".join(parameter_text(benchmark) for benchmark, _ in cells[1:])
+    return f"{names} {'reverse' if len(cells) > 2 else 'reverses'} no resolved order."
+
+
+def _opposite_pair(evidence: Evidence, benchmark: str, other: str) -> tuple[str, str] | None:
+    """Two forms whose order is resolved in both cells, and not the same."""
+    for pair in itertools.combinations(evidence.forms(), 2):
+        findings = evidence.pair(benchmark, *pair), evidence.pair(other, *pair)
+        if all(findings) and {claim(finding) for finding in findings} == {BETTER, WORSE}:
+            return pair
+    return None
+
+
+def cell_sentences(evidence: Evidence, scenario: Mapping) -> list[Line]:
+    """One line for each cell of a scenario that has findings, led by its parameters."""
+    return [Line(parameter_text(benchmark) or scenario["name"], cell_sentence(evidence, scenario, benchmark))
+            for benchmark in benchmarks(scenario) if evidence.cell(benchmark)]
+
+
+def control_sentence(twin: TwinFinding | None) -> str:
+    """What the A/A control says of the run: how often it was fooled, and the smallest effect it could have seen."""
+    if twin is None or not twin.comparisons:
+        return "no A/A twin was measured, so this run cannot tell a difference from an accident; nothing is claimed."
+    fooled = (f"two copies of {twin.original} were called different in {twin.false_positives} of {twin.comparisons} "
+              f"{'comparison' if twin.comparisons == 1 else 'comparisons'}; ")
+    if not math.isfinite(twin.smallest_ns):
+        return fooled + "there were too few processes for an interval, so this run could have seen no effect of any size."
+    return fooled + (f"the smallest effects this run could have seen anywhere are {format_ns(twin.smallest_ns)} and "
+                     f"{100 * (twin.smallest_ratio - 1):.2f} %. Nothing below the envelope of its own cell is claimed.")
+
+
+def crosscheck_sentence(rows: Sequence[Row]) -> str:
+    """How far plain pyperf and the paired protocol agree on the arms that both measured."""
+    judged = [row for row in rows if row.agrees is not None]
+    if not judged:
+        return "No arm has a verdict from both plain pyperf and the paired protocol."
+    against = sorted({row.arm for row in judged if not row.agrees})
+    text = f"Plain pyperf and the paired protocol agree on {len(judged) - len(against)} of {len(judged)} arms"
+    return text + (f"; they differ on {', '.join(against)}." if against else ".")
+
+
+def capital(text: str) -> str:
+    """[text] with a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def interpreters(findings: Iterable[Finding]) -> list[str]:
+    """The tags of the interpreters that have findings, in the order of the findings."""
+    return list(dict.fromkeys(finding.interpreter for finding in findings))

@@ -1,0 +1,260 @@
+"""Builds everything that is written in C, and only what changed.
+
+Three kinds of output, all under build/: what knows no Python (native library, drivers), what is built once for every
+interpreter (universal extension halves), and what is built for each (runtime half, hybrid and CPython-ABI extensions).
+A file is made again when its command or any file it could read has changed; the digests lie in build/stamps.json.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import catalogue, spec
+from lab.environment import find_compiler
+from lab.errors import BuildError, MissingTool
+from lab.interpreters import Interpreter
+
+CFLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
+# what HPy 0.9.0's own macros and inline functions provoke
+HPY_QUIET = ("-Wno-cast-function-type", "-Wno-missing-field-initializers", "-Wno-unused-parameter")
+ABI_MACRO = {"universal": "HPY_ABI_UNIVERSAL", "hybrid": "HPY_ABI_HYBRID", "cpython": "HPY_ABI_CPYTHON"}
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """Where everything that was built lies."""
+
+    native: Path
+    drivers: Mapping[str, Path]                     # scenario -> library
+    bodies: Mapping[tuple[str, str], Path]          # (interpreter tag, abi) -> extension; tag "" for universal
+    runtimes: Mapping[str, Path]                    # interpreter tag -> module
+    arms: Mapping[tuple[str, str], Path]            # (interpreter tag, arm id) -> extension; tag "" for universal
+
+    def arm(self, tag: str, arm_id: str) -> Path:
+        """The extension half of an arm, or of its twin, for an interpreter. Raises KeyError."""
+        return self.arms.get(("", arm_id)) or self.arms[tag, arm_id]
+
+    def for_worker(self, tag: str) -> dict:
+        """The "libraries" of a worker's job, for the interpreter with this tag."""
+        bodies = {"universal": str(self.bodies["", "universal"])}
+        if (tag, "cpython") in self.bodies:
+            bodies["cpython"] = str(self.bodies[tag, "cpython"])
+        return {"native": str(self.native), "runtime": str(self.runtimes[tag]), "bodies": bodies,
+                "drivers": {name: str(path) for name, path in self.drivers.items()}}
+
+
+@dataclass
+class _Target:
+    """One output and how it is made: a compiler command, or a copy."""
+
+    output: Path
+    command: list[str]
+    sources: list[Path] = field(default_factory=list)
+    copy_of: Path | None = None
+
+
+def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[str], None] = lambda text: None) -> Libraries:
+    """Everything that [interpreters] need, below [top]/build; [progress] is told each output that is made.
+
+    Raises MissingTool (compiler, headers, HPy), BuildError (a compiler said no; a symbol that must not be there).
+    """
+    plan = _Plan(top, interpreters)
+    made = _make(top, plan.targets, progress)
+    universal = {arm_id: path for (tag, arm_id), path in plan.libraries.arms.items() if not tag}
+    _check_symbols(top, universal, made)
+    return plan.libraries
+
+
+class _Plan:
+    """All targets, in the order in which they are made."""
+
+    def __init__(self, top: Path, interpreters: Sequence[Interpreter]):
+        self.top, self.out, self.cc = top, top / "build", find_compiler()
+        self.targets: list[_Target] = []
+        self.csrc = top / "csrc"
+        arms = catalogue.arms(top)
+        self.libraries = Libraries(self._native(), self._drivers(), {}, {}, {})
+        self._bodies("universal", None)
+        for arm in arms.values():
+            if arm.abi == "universal":
+                self._arm(arm, None)
+        for interpreter in interpreters:
+            self._runtime(interpreter)
+            self._bodies("cpython", interpreter)
+            for arm in arms.values():
+                if arm.abi != "universal":
+                    self._arm(arm, interpreter)
+
+    def _add(self, output: Path, flags: Iterable[str], sources: Iterable[Path], libraries: Iterable[str] = ()) -> Path:
+        sources = list(sources)
+        command = [self.cc, *CFLAGS, *flags, "-shared", "-o", str(output), *map(str, sources), *libraries]
+        self.targets.append(_Target(output, command, sources))
+        return output
+
+    def _native(self) -> Path:
+        return self._add(self.out / "native" / "libhpylab_native.so", [f"-I{self.csrc / 'native'}"],
+                         sorted((self.csrc / "native").glob("*.c")), ["-lpthread"])
+
+    def _drivers(self) -> dict[str, Path]:
+        drivers = {}
+        for scenario in catalogue.scenarios(self.top).values():
+            drivers[scenario.name] = self._add(
+                self.out / "drivers" / f"{scenario.name}.so", [f"-I{self.csrc / 'native'}"], [scenario.folder / "driver.c"],
+                [f"-L{self.out / 'native'}", "-lhpylab_native", "-Wl,-rpath,$ORIGIN/../native"])
+        return drivers
+
+    def _place(self, interpreter: Interpreter | None) -> Path:
+        return self.out / (interpreter.tag if interpreter else "universal")
+
+    def _extension_flags(self, abi: str, interpreter: Interpreter | None) -> list[str]:
+        flags = ["-DHPY", f"-D{ABI_MACRO[abi]}", *HPY_QUIET, f"-I{self.csrc}", f"-I{self.csrc / 'arm'}",
+                 f"-I{self.csrc / 'native'}", "-isystem", str(hpy_devel(interpreter) / "include")]
+        if abi == "universal":
+            flags += ["-isystem", str(hpy_devel(interpreter) / "include" / "hpy" / "forbid_python_h")]
+        else:
+            flags += ["-isystem", headers(interpreter)]
+        return flags
+
+    def _suffix(self, abi: str, interpreter: Interpreter | None) -> str:
+        return interpreter.ext_suffix if abi == "cpython" and interpreter else ".hpy0.so"
+
+    def _abi_libraries(self, abi: str, interpreter: Interpreter | None) -> list[str]:
+        if abi != "cpython":
+            return []
+        return [str(hpy_devel(interpreter) / "lib" / "cpython" / "libhpy-ctx-cpython.a"), "-Wl,--exclude-libs,ALL"]
+
+    def _bodies(self, abi: str, interpreter: Interpreter | None) -> None:
+        output = self._place(interpreter) / ("bodies" + self._suffix(abi, interpreter))
+        tag = interpreter.tag if interpreter else ""
+        self.libraries.bodies[tag, abi] = self._add(output, self._extension_flags(abi, interpreter),
+                                                    [self.csrc / "bodies" / "bodies.c"], self._abi_libraries(abi, interpreter))
+
+    def _arm(self, arm: catalogue.Arm, interpreter: Interpreter | None) -> None:
+        tag = interpreter.tag if interpreter else ""
+        stem = arm.id.replace("/", "-")       # no second dot: HPy reads its ABI tag from what follows ".hpy"
+        output = self._place(interpreter) / (stem + self._suffix(arm.abi, interpreter))
+        macro = f"-DHPyLab_FORM=HPyLab_FORM_{arm.id.replace('/', '_')}"
+        self.libraries.arms[tag, arm.id] = self._add(
+            output, [*self._extension_flags(arm.abi, interpreter), macro, f"-I{arm.folder}"],
+            [arm.folder / "stub.c", self.csrc / "arm" / "module.c"], [*self._abi_libraries(arm.abi, interpreter), "-lpthread"])
+        twin = output.with_name(stem + catalogue.TWIN_SUFFIX + self._suffix(arm.abi, interpreter))
+        self.targets.append(_Target(twin, ["copy", str(output)], copy_of=output))
+        self.libraries.arms[tag, arm.id + catalogue.TWIN_SUFFIX] = twin
+
+    def _runtime(self, interpreter: Interpreter) -> None:
+        sources = [*sorted((self.csrc / "runtime").glob("*.[cS]"))]
+        sources += sorted(path for path in (self.top / "variants").glob("*/*.[cS]") if path.name != "stub.c")
+        flags = ["-DHPY", "-DHPY_ABI_HYBRID", "-DHPYLAB_RUNTIME", *HPY_QUIET, f"-I{self.csrc}", f"-I{self.csrc / 'runtime'}",
+                 "-isystem", str(hpy_devel(interpreter) / "include"), "-isystem", headers(interpreter)]
+        self.libraries.runtimes[interpreter.tag] = self._add(
+            self._place(interpreter) / ("hpylab_runtime" + interpreter.ext_suffix), flags, sources, ["-ldl", "-lpthread"])
+
+
+def hpy_devel(interpreter: Interpreter | None = None) -> Path:
+    """The folder hpy/devel of the HPy that [interpreter] (None: the one running the lab) has. Raises MissingTool."""
+    folder = getattr(interpreter, "hpy_devel", None)
+    if folder is None:
+        try:
+            found = importlib.util.find_spec("hpy.universal")
+        except ModuleNotFoundError:
+            found = None
+        folder = Path(found.origin).parent / "devel" if found and found.origin else None
+    if folder is None or not (Path(folder) / "include" / "hpy.h").is_file():
+        raise MissingTool("HPy's headers are missing (hpy.h)", "pip install hpy==0.9.0")
+    return Path(folder)
+
+
+def headers(interpreter: Interpreter) -> str:
+    """The folder with the interpreter's Python.h. Raises MissingTool."""
+    if interpreter.include is None:
+        what, remedy = next(iter(interpreter.lacks("headers")), ("headers", "apt-get install python3-dev"))
+        raise MissingTool(f"{interpreter.tag} ({interpreter.path}) lacks {what}", remedy)
+    return interpreter.include
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    state = hashlib.sha256()
+    for path in sorted(paths):
+        state.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
+    return state.hexdigest()
+
+
+def _make(top: Path, targets: list[_Target], progress: Callable[[str], None]) -> set[Path]:
+    """Make those targets whose stamp is not right any more; which those were. Stamps are kept even when one fails."""
+    stamps_path = top / "build" / "stamps.json"
+    try:
+        stamps = json.loads(stamps_path.read_text())
+    except (OSError, ValueError):
+        stamps = {}
+    headers_digest = _digest([*(top / "csrc").rglob("*.h"), *(top / "variants").rglob("*.h")])
+    native, rest = targets[:1], targets[1:]
+    made: set[Path] = set()
+    try:
+        for group in (native, [t for t in rest if t.copy_of is None], [t for t in rest if t.copy_of is not None]):
+            wanted = {str(t.output): _stamp(t, headers_digest) for t in group}
+            stale = [t for t in group if stamps.get(str(t.output)) != wanted[str(t.output)] or not t.output.exists()]
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                for target, _ in zip(stale, pool.map(_make_one, stale)):
+                    stamps[str(target.output)] = wanted[str(target.output)]
+                    made.add(target.output)
+                    progress(str(target.output.relative_to(top)))
+    finally:
+        if made:
+            temporary = stamps_path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(stamps, indent=1))
+            os.replace(temporary, stamps_path)
+    return made
+
+
+def _stamp(target: _Target, headers_digest: str) -> str:
+    own = _digest([target.copy_of] if target.copy_of else target.sources)
+    return hashlib.sha256("\0".join([*target.command, headers_digest, own]).encode()).hexdigest()
+
+
+def _make_one(target: _Target) -> None:
+    target.output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.output.with_name(target.output.name + ".tmp")
+    if target.copy_of is not None:
+        shutil.copyfile(target.copy_of, temporary)
+    else:
+        command = [str(temporary) if word == str(target.output) else word for word in target.command]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            temporary.unlink(missing_ok=True)
+            said = "\n".join((done.stderr or done.stdout).splitlines()[:20])
+            raise BuildError(f"{target.output.name} could not be built:\n{said}", "the command was: " + " ".join(command))
+    os.replace(temporary, target.output)
+
+
+def undefined_symbols(library: Path) -> set[str]:
+    """The symbols that [library] expects the process to have, without those of libc. Raises BuildError, MissingTool."""
+    nm = shutil.which("nm")
+    if nm is None:
+        raise MissingTool("nm is missing", "apt-get install binutils")
+    done = subprocess.run([nm, "-D", "--undefined-only", str(library)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BuildError(f"nm {library}: {done.stderr.strip()}")
+    names = [line.split()[-1] for line in done.stdout.splitlines() if line.split()[-2] == "U"]
+    return {name for name in names if "@" not in name}
+
+
+def _check_symbols(top: Path, universal: Mapping[str, Path], made: set[Path]) -> None:
+    """Each universal extension half expects just the symbols its form demands, and nothing of Python.h. BuildError."""
+    if not made.intersection(universal.values()):
+        return
+    demanded = spec.demanded_symbols(top)
+    for arm_id, library in universal.items():
+        expected = set(demanded.get(arm_id.removesuffix(catalogue.TWIN_SUFFIX), ()))
+        found = undefined_symbols(library)
+        if found != expected:
+            raise BuildError(f"{library.name} expects the symbols {sorted(found)} of the process; its form demands "
+                             f"{sorted(expected)}", "an extension half may call HPy and libc alone; see its stub.c")

@@ -1,0 +1,298 @@
+"""A run on disk, results/<run>/: written as it comes by RunStore, read by load(), found by find(). No other module touches it.
+
+run.json is the header: what was declared before sampling, and what became of it. pyperf/<interpreter>/<arm>.json.gz holds the raw
+values, crosscheck/ what an ordinary pyperf.Runner measured, conformance.json the answers of the probes, files.json the hashes of
+all of these, and journal.jsonl what has come in since they were last written (lab/journal.py has the rules).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lab import samples
+from lab.catalogue import file_stem
+from lab.errors import ResultsError, UnknownName, WorkerError
+from lab.journal import RESTORE, Journal, Ledger, dump_json, parse_json, read_journal
+from lab.results_schema import HEADER, SCHEMA, check_schema, read_header
+
+if TYPE_CHECKING:
+    import pandas
+    import pyperf
+
+CONFORMANCE = "conformance.json"
+DECLARED = ("name", "created", "command", "seed", "preset", "budget_s", "protocol", "confidence", "margins", "reference", "twin",
+            "comparisons", "arms", "scenarios", "interpreters", "hashes", "environment", "sheets")
+# What a verdict rests on: fixed before the first sample.
+FIXED = frozenset({"schema", "name", "seed", "protocol", "confidence", "margins", "reference", "twin", "comparisons"})
+STATUSES = ("running", "complete", "interrupted")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run as it lies on disk; nothing in it is computed but the table."""
+
+    path: Path
+    header: Mapping[str, Any]                                            # run.json
+    samples: pandas.DataFrame                                            # one row for each batch: samples.COLUMNS
+    crosscheck: Mapping[tuple[str, str], pyperf.BenchmarkSuite]          # (interpreter, arm) -> what plain pyperf measured
+    conformance: Mapping[str, list[dict]]                                # interpreter -> answers of the probes
+
+    @property
+    def name(self) -> str:
+        return self.header["name"]
+
+    @property
+    def failures(self) -> list[dict]:
+        """What crashed, hung or answered nonsense: interpreter, scenario, benchmark, arm, what, last_words."""
+        return self.header["failures"]
+
+    @property
+    def not_applicable(self) -> list[dict]:
+        """What could not run: interpreter, scenario, benchmark (None: all of them), arm, why."""
+        return self.header["not_applicable"]
+
+
+class RunStore:
+    """A run being written. Whatever a method here was given is on the disk when it returns, and survives any crash."""
+
+    def __init__(self, state: _State, journal: Journal):
+        self._state, self._journal, self._stale = state, journal, set()
+        self._written = state.header["folded"]    # the number of the last record in the journal
+        self.folder = state.ledger.folder
+
+    @classmethod
+    def create(cls, folder: Path, header: dict) -> RunStore:
+        """A new run in [folder], which must not exist; [header] has all of DECLARED (name: the folder's).
+
+        Raises ResultsError where a run of that name exists, ValueError for a header that lacks something.
+        """
+        missing = [key for key in DECLARED if key not in header]
+        if missing:
+            raise ValueError(f"a run's header needs {', '.join(missing)}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            raise ResultsError(f"run {folder.name!r} exists already, and results are never overwritten",
+                               "choose another name, or move that folder away") from None
+        start = {"status": "running", "failures": [], "not_applicable": [], "elapsed_s": 0.0}
+        header = {"schema": SCHEMA, **start, **header, "name": folder.name, "folded": 0}
+        store = cls(_State(Ledger(folder), header), Journal(folder))
+        store.flush()
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> RunStore:
+        """An interrupted run, to go on with; it begins by putting its files in order. Raises ResultsError as load does."""
+        state = _read(folder)
+        stale = _replay(state)
+        store = cls(state, Journal(folder))
+        store._stale = stale
+        store.update(status="running")
+        store.flush()
+        return store
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """The header as it is now; change it with update."""
+        return self._state.header
+
+    @property
+    def processes(self) -> frozenset[int]:
+        """The ids of the processes recorded so far."""
+        return frozenset(self._state.processes)
+
+    def add(self, answer: dict, sheet: dict, process: int, seed: int):
+        """Records a worker's [answer] to one sheet (interpreter, scenario, block, …), made by the process of that id and seed.
+
+        Raises WorkerError, recording nothing, where the answer is nonsense or from another machine than the run's earlier ones,
+        and ValueError where a process of that id is recorded already.
+        """
+        if process in self._state.processes:
+            raise ValueError(f"process {process} is recorded already")
+        sheet = {key: sheet[key] for key in ("interpreter", "scenario", "block")}
+        runs = samples.runs_of_answer(answer, sheet, process, seed, self._state.header["reference"])
+        why = samples.disagreement(samples.metadata_of(runs), self._state.metadata.get(sheet["interpreter"]))
+        if why:
+            raise WorkerError(f"process {process} does not fit the run: {why}", remedy="start a new run with: lab bench")
+        record = {"kind": "answer", "answer": answer, "sheet": sheet, "process": process, "seed": seed}
+        self._record(record, runs)
+
+    def fail(self, failure: dict):
+        """Records a cell that failed: interpreter, scenario, benchmark, arm, what, last_words."""
+        self._record({"kind": "failures", "entry": failure})
+
+    def not_applicable(self, entry: dict):
+        """Records a cell that cannot run: interpreter, scenario, benchmark (None: all), arm, why."""
+        self._record({"kind": "not_applicable", "entry": entry})
+
+    def add_crosscheck(self, interpreter: str, arm: str, text: str):
+        """Records what a plain pyperf.Runner wrote for one arm, replacing what was there. Raises WorkerError for other JSON."""
+        self._record({"kind": "crosscheck", "interpreter": interpreter, "arm": arm, "text": text})
+
+    def add_conformance(self, interpreter: str, rows: list[dict]):
+        """Records an interpreter's probe results (probe, arm, outcome, expected, detail, seconds), replacing what was there."""
+        self._record({"kind": "conformance", "interpreter": interpreter, "rows": rows})
+
+    def update(self, **fields):
+        """Changes fields of the header, such as sheets or environment, at the next flush; ValueError for one of FIXED."""
+        if FIXED & fields.keys():
+            raise ValueError(f"{', '.join(sorted(FIXED & fields.keys()))} were fixed before the first sample")
+        self._state.header.update(fields)
+
+    def flush(self):
+        """Writes the journal's records into the run's files, each replaced whole, and empties the journal."""
+        self._stale |= _replay(self._state)    # a Ctrl-C may have come between a record and its folding
+        self._state.ledger.write({name: self._state.content(name) for name in (*sorted(self._stale), HEADER)})
+        self._stale = set()
+        self._journal.empty()
+
+    def finish(self, status: str, elapsed_s: float):
+        """Ends the run as "complete" or "interrupted" after [elapsed_s] seconds; the store takes nothing more."""
+        if status not in STATUSES:
+            raise ValueError(f"status {status!r}; expected one of {', '.join(STATUSES)}")
+        self.update(status=status, elapsed_s=elapsed_s)
+        self.flush()
+        self._journal.close()
+        self._journal.path.unlink()
+
+    def _record(self, record: dict, runs: samples.Suites | None = None):
+        if record["kind"] == "crosscheck":
+            _crosscheck(record)
+        self._written += 1
+        record = {"n": self._written, **record}
+        self._journal.append(record)
+        self._stale |= self._state.fold(record, runs)
+
+
+@dataclass
+class _State:
+    """All of a run in memory, by the file it belongs to."""
+
+    ledger: Ledger
+    header: dict
+    suites: samples.Suites = field(default_factory=dict)
+    crosscheck: dict[str, pyperf.BenchmarkSuite] = field(default_factory=dict)    # by file
+    conformance: dict[str, list[dict]] = field(default_factory=dict)
+    processes: set[int] = field(default_factory=set)
+    metadata: dict[str, dict] = field(default_factory=dict)                       # interpreter -> of its first run
+
+    def fold(self, record: dict, runs: samples.Suites | None = None) -> set[str]:
+        """Takes in one record of the journal, unless it is in already; answers the files that are stale now, less the header.
+
+        [runs]: what runs_of_answer made of the answer, where that is known.
+        """
+        if record["n"] <= self.header["folded"]:
+            return set()
+        kind, stale = record["kind"], set()
+        if kind == "answer":
+            runs = runs or samples.runs_of_answer(record["answer"], record["sheet"], record["process"], record["seed"],
+                                                  self.header["reference"])
+            self.take_in(runs)
+            stale.update(runs)
+        elif kind == "crosscheck":
+            name, self.crosscheck[name] = _crosscheck(record)
+            stale.add(name)
+        elif kind == "conformance":
+            self.conformance[record["interpreter"]] = record["rows"]
+            stale.add(CONFORMANCE)
+        else:
+            self.header[kind].append(record["entry"])
+        self.header["folded"] = record["n"]
+        return stale
+
+    def take_in(self, runs: samples.Suites):
+        """Adds the runs of one interpreter."""
+        samples.merge(self.suites, runs)
+        for path, benchmarks in runs.items():
+            self.processes.update(*benchmarks.values())
+            self.metadata.setdefault(path.split("/")[1], samples.metadata_of(runs))
+
+    def content(self, name: str) -> bytes:
+        if name == HEADER:
+            return dump_json(self.header)
+        if name == CONFORMANCE:
+            return dump_json({"schema": SCHEMA, "interpreters": self.conformance})
+        return samples.pack_suite(self.crosscheck[name]) if name in self.crosscheck else samples.dump_suite(self.suites[name])
+
+
+def _crosscheck(record: dict) -> tuple[str, pyperf.BenchmarkSuite]:
+    """The file for a crosscheck record, and its suite with the arm's id in the metadata."""
+    import pyperf
+    try:
+        suite = pyperf.BenchmarkSuite.loads(record["text"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WorkerError(f"plain pyperf answered nonsense for {record['arm']} on {record['interpreter']}: {error}") from None
+    for benchmark in suite:
+        benchmark.update_metadata({"lab_arm": record["arm"]})
+    return f"crosscheck/{record['interpreter']}/{file_stem(record['arm'])}.json.gz", suite
+
+
+def load(folder: Path) -> Run:
+    """The run in [folder], with what a crash left in its journal.
+
+    Raises ResultsError, naming the file and changing nothing, where one is missing, cut short, edited, or of a newer schema.
+    """
+    state = _read(folder)
+    _replay(state)
+    crosscheck = {(name.split("/")[1], suite.get_metadata()["lab_arm"]): suite for name, suite in state.crosscheck.items()}
+    return Run(folder, state.header, samples.frame(state.suites), crosscheck, state.conformance)
+
+
+def _read(folder: Path) -> _State:
+    header = read_header(folder)
+    ledger = Ledger.load(folder)
+    ledger.read(HEADER)
+    state = _State(ledger, header)
+    for name in ledger.names("pyperf/"):
+        state.take_in({name: _unpack(ledger, name, samples.load_suite)})
+    for name in ledger.names("crosscheck/"):
+        state.crosscheck[name] = _unpack(ledger, name, samples.unpack_suite)
+    for name in ledger.names(CONFORMANCE):
+        document = parse_json(folder, name, ledger.read(name))
+        state.conformance = check_schema(folder, name, document)["interpreters"]
+    return state
+
+
+def _replay(state: _State) -> set[str]:
+    """Folds in what is in the journal and not yet in [state]; answers the files that are stale now."""
+    folder, stale = state.ledger.folder, set()
+    for record in read_journal(folder):
+        try:
+            stale |= state.fold(record)
+        except (KeyError, TypeError, ValueError, WorkerError):
+            raise ResultsError(f"run {folder.name!r}: journal.jsonl was edited after it was written", RESTORE) from None
+    return stale
+
+
+def _unpack(ledger: Ledger, name: str, unpack: Callable[[bytes], Any]) -> Any:
+    content = ledger.read(name)
+    try:
+        return unpack(content)
+    except (ValueError, KeyError, EOFError, OSError) as error:
+        raise ResultsError(f"run {ledger.folder.name!r}: {name} does not hold pyperf results: {error}", RESTORE) from None
+
+
+def find(results: Path, name: str) -> Path:
+    """The folder of a run in the folder [results]: by its name, as a path, or ``latest`` for the one created last.
+
+    Raises UnknownName.
+    """
+    if name not in ("", ".", "..") and (results / name).is_dir():
+        return results / name
+    if (Path(name) / HEADER).is_file():
+        return Path(name)
+    runs = {path.parent.name: path.parent for path in sorted(results.glob(f"*/{HEADER}"))}
+    if name == "latest" and runs:
+        return max(runs.values(), key=_created)
+    raise UnknownName("run", name, runs, f"ls {results}/")
+
+
+def _created(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / HEADER).read_bytes()).get("created", ""))
+    except (ValueError, AttributeError):
+        return ""

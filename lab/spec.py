@@ -1,0 +1,264 @@
+"""The C specifications, read and refused: csrc/interface.h, csrc/native/native.h and each variants/*/api.h.
+
+They are C headers in a small dialect. A proposal marks each function with its form, its role and how an extension reaches it,
+
+    HPyLab_API(plain, CREATE, TABLE)
+    HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx);
+
+and the interface numbers its functions densely with HPyLab_ID(n). The header that is generated from them takes it from there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pycparser import c_ast
+
+from lab.cheader import Annotation, Declaration, Header
+from lab.errors import SpecError
+
+ROLES = ("CREATE", "FREE", "ACQUIRE", "RELEASE", "CALL")
+REACHES = {"SYMBOL": "a symbol of the process", "TABLE": "the runtime's table", "INLINE": "an inline function of api.h",
+           "POINTER": "a function pointer"}
+_NEEDS = {"RELEASE": "ACQUIRE", "FREE": "CREATE"}
+_API_FUNCTION = re.compile(r"HPy(?!Lab)(?:[A-Z][A-Za-z0-9]*)?_[A-Z][A-Za-z0-9]*")
+_API_TYPE = re.compile(r"HPy(?!Lab)[A-Z][A-Za-z0-9]*")
+_INTERFACE_NAME = re.compile(r"HPyLab_[A-Z][A-Za-z0-9]*")
+
+
+@dataclass(frozen=True)
+class ApiFunction(Declaration):
+    """A function of a proposal, or a typedef of one, with what its annotation says."""
+
+    proposal: str
+    form: str
+    role: str        # of ROLES
+    reach: str       # of REACHES
+
+    @property
+    def arm(self) -> str:
+        return f"{self.proposal}/{self.form}"
+
+    @property
+    def implementation(self) -> str:
+        """HPy's rule for the name of what implements it: ``HPy_GetVM`` -> ``ctx_GetVM``."""
+        return implementation_name(self.name)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One variants/*/api.h."""
+
+    name: str                                # of the folder
+    path: Path
+    text: str                                # of api.h, as it stands
+    declarations: tuple[Declaration, ...]    # its functions are ApiFunction
+    functions: tuple[ApiFunction, ...]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """All specifications, each in the order it stands in its file, proposals in that of their folders."""
+
+    interface: tuple[Declaration, ...]
+    native: tuple[Declaration, ...]
+    proposals: tuple[Proposal, ...]
+
+    @property
+    def interface_functions(self) -> tuple[Declaration, ...]:
+        """The interface's functions; the place is the HPyLab_ID."""
+        return tuple(declaration for declaration in self.interface if declaration.is_function)
+
+    @property
+    def functions(self) -> tuple[ApiFunction, ...]:
+        return tuple(function for proposal in self.proposals for function in proposal.functions)
+
+    @property
+    def table_functions(self) -> tuple[ApiFunction, ...]:
+        return tuple(function for function in self.functions if function.reach == "TABLE")
+
+
+def implementation_name(name: str) -> str:
+    """``HPy_GetVM`` -> ``ctx_GetVM``, ``HPyContextTrampoline_Free`` -> ``ctx_ContextTrampoline_Free``, as HPy's autogen names."""
+    return "ctx_" + re.sub(r"^HPy_?", "", name)
+
+
+def load(top: Path) -> Spec:
+    """Every specification under [top], the checkout. Raises SpecError for the first that is wrong."""
+    interface = _interface(Header(top / "csrc" / "interface.h"))
+    native = _native(Header(top / "csrc" / "native" / "native.h"))
+    proposals = tuple(_proposal(Header(path)) for path in sorted((top / "variants").glob("*/api.h")))
+    _check_shared_names(proposals)
+    return Spec(interface, native, proposals)
+
+
+def demanded_symbols(top: Path) -> dict[str, list[str]]:
+    """Of each form (arm id) the symbols that an extension using it leaves undefined; [] for a form that demands none."""
+    demanded: dict[str, list[str]] = {}
+    for function in load(top).functions:
+        symbols = demanded.setdefault(function.arm, [])
+        if function.reach == "SYMBOL":
+            symbols.append(function.name)
+    return demanded
+
+
+def table_functions(top: Path) -> tuple[ApiFunction, ...]:
+    """What extensions reach through the runtime's table, in the order of its entries."""
+    return load(top).table_functions
+
+
+def check_forms(top: Path, spec: Spec, forms: Mapping[str, Collection[str]]) -> None:
+    """Compare the forms of each api.h with [forms], those of each variants/*/variant.toml under [top] by proposal.
+
+    Raises SpecError for a form that variant.toml lacks, and for one of variant.toml that no function of api.h has.
+    """
+    for function in spec.functions:
+        known = sorted(forms.get(function.proposal, ()))
+        if function.form not in known:
+            raise SpecError(function.path, function.line, f"the form {function.form!r} of {function.name}",
+                            "a form of variant.toml beside it" + (f" ({', '.join(known)})" if known else ""))
+    arms = {function.arm for function in spec.functions}
+    for proposal, names in forms.items():
+        for form in names:
+            if f"{proposal}/{form}" not in arms:
+                path = top / "variants" / proposal / "variant.toml"
+                raise SpecError(path, _line_of_form(path, form), f"the form {form!r}, which no function has",
+                                f"HPyLab_API({form}, ROLE, REACH) in api.h")
+
+
+def _line_of_form(path: Path, form: str) -> int:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((number for number, text in enumerate(lines, 1) if re.match(rf"name\s*=\s*[\"']{form}[\"']", text)), 1)
+
+
+# ---- the rules of each file
+
+def _interface(header: Header) -> tuple[Declaration, ...]:
+    count = 0
+    for declaration, annotation in header.declarations:
+        if declaration.name and not _INTERFACE_NAME.fullmatch(declaration.name):
+            raise header.error(declaration.line, f"the name {declaration.name!r}", "a name of the form HPyLab_Xxx")
+        if annotation and (annotation.word != "HPyLab_ID" or not declaration.is_function):
+            raise header.error(annotation.line, f"{annotation} before {declaration.name!r}", "HPyLab_ID(n) before a function")
+        if declaration.is_function:
+            expected = f"HPyLab_ID({count}): the ids run from 0 in the order of the file, without gap or repeat"
+            if annotation is None or annotation.arguments != (str(count),):
+                raise header.error((annotation or declaration).line, f"{annotation or 'no id'} before {declaration.name}", expected)
+            count += 1
+            _refuse_body(header, declaration)
+    return tuple(declaration for declaration, _ in header.declarations)
+
+
+def _native(header: Header) -> tuple[Declaration, ...]:
+    for declaration, annotation in header.declarations:
+        if annotation:
+            raise header.error(annotation.line, str(annotation), "no annotation: native code knows neither Python nor the lab")
+        _refuse_body(header, declaration)
+    return tuple(declaration for declaration, _ in header.declarations)
+
+
+def _refuse_body(header: Header, declaration: Declaration) -> None:
+    if declaration.has_body:
+        raise header.error(declaration.line, f"a body of {declaration.name}", "a prototype")
+
+
+def _proposal(header: Header) -> Proposal:
+    declarations = []
+    for declaration, annotation in header.declarations:
+        _check_api_names(header, declaration)
+        if annotation:
+            declaration = _api_function(header, declaration, annotation)
+        elif declaration.is_function:
+            raise header.error(declaration.line, f"{declaration.name} without HPyLab_API",
+                               "HPyLab_API(form, ROLE, REACH) above each function")
+        declarations.append(declaration)
+    functions = tuple(declaration for declaration in declarations if isinstance(declaration, ApiFunction))
+    _check_roles(header, functions)
+    return Proposal(header.path.parent.name, header.path, header.text, tuple(declarations), functions)
+
+
+def _check_api_names(header: Header, declaration: Declaration) -> None:
+    rule, form = (_API_FUNCTION, "HPy_Xxx or HPyXxx_Yyy") if declaration.is_function else (_API_TYPE, "HPyXxx")
+    if declaration.name and not rule.fullmatch(declaration.name):
+        raise header.error(declaration.line, f"the name {declaration.name!r}", f"a name of the form {form} (HPyLab is the lab's own)")
+    for name in declaration.defines:
+        if not name.startswith(("HPy", "_HPy")):
+            raise header.error(declaration.line, f"the name {name!r}", "a name that begins with HPy (_HPyXxx_s for a tag)")
+
+
+def _api_function(header: Header, declaration: Declaration, annotation: Annotation) -> ApiFunction:
+    if annotation.word != "HPyLab_API" or len(annotation.arguments) != 3:
+        raise header.error(annotation.line, str(annotation), "HPyLab_API(form, ROLE, REACH)")
+    form, role, reach = annotation.arguments
+    if role not in ROLES:
+        raise header.error(annotation.line, f"the role {role!r}", "one of " + ", ".join(ROLES))
+    if reach not in REACHES:
+        raise header.error(annotation.line, f"the reach {reach!r}", "one of " + ", ".join(REACHES))
+    _check_reach(header, declaration, reach)
+    return ApiFunction(**vars(declaration), proposal=header.path.parent.name, form=form, role=role, reach=reach)
+
+
+def _check_reach(header: Header, declaration: Declaration, reach: str) -> None:
+    def refuse(found: str, expected: str):
+        raise header.error(declaration.line, f"{reach} {declaration.name}{found}", expected)
+
+    if reach == "POINTER":
+        if not _is_function_pointer(declaration.node):
+            refuse(", which is not a typedef of a function pointer", "typedef result (*HPyXxx)(arguments)")
+    elif not declaration.is_function:
+        refuse(", which is not a function", "a function")
+    elif reach == "INLINE":
+        if not declaration.has_body or not declaration.prototype.startswith("static inline "):
+            refuse(" without a body or without static inline", "static inline and a body")
+    elif declaration.has_body:
+        refuse(" with a body", "a prototype; INLINE marks a function with a body")
+    elif declaration.node.storage or declaration.node.funcspec:
+        refuse(" with " + " ".join(declaration.node.storage + declaration.node.funcspec), "a prototype alone; the marking adds them")
+    elif reach == "TABLE":
+        if not _first_is_context(declaration.node):
+            refuse(" without a context", "HPyContext * as the first parameter: the runtime's table is reached through a context")
+        if not all(declaration.parameters):
+            refuse(" with a parameter that has no name", "a name for each parameter, for the wrapper to pass on")
+
+
+def _check_roles(header: Header, functions: tuple[ApiFunction, ...]) -> None:
+    roles: dict[str, set[str]] = {}
+    for function in functions:
+        roles.setdefault(function.form, set()).add(function.role)
+    for function in functions:
+        needed = _NEEDS.get(function.role)
+        if needed and needed not in roles[function.form]:
+            raise header.error(function.line, f"{function.role} {function.name} without {needed}",
+                               f"a function HPyLab_API({function.form}, {needed}, REACH)")
+        if not roles[function.form] & {"ACQUIRE", "CALL"}:
+            raise header.error(function.line, f"the form {function.form!r} with neither ACQUIRE nor CALL",
+                               f"a function of {function.form} that leads to a context")
+
+
+def _check_shared_names(proposals: tuple[Proposal, ...]) -> None:
+    """Every api.h ends up in one header, so a name belongs to one folder, and to one function."""
+    owners: dict[str, Declaration] = {}
+    for declaration in (declaration for proposal in proposals for declaration in proposal.declarations):
+        for name in declaration.defines:
+            owner = owners.setdefault(name, declaration)
+            if owner is declaration or (owner.path == declaration.path and not declaration.is_function):
+                continue
+            what, expected = f"the name {name} in", "a name that is defined once"
+            if getattr(owner, "reach", "") == getattr(declaration, "reach", "") == "SYMBOL":
+                what, expected = f"the symbol {name} demanded by", "a symbol that is demanded once"
+            folders = " and ".join(f"variants/{one.path.parent.name}" for one in (owner, declaration))
+            raise SpecError(declaration.path, declaration.line, f"{what} {folders}", expected)
+
+
+def _is_function_pointer(node: c_ast.Node) -> bool:
+    return isinstance(node, c_ast.Typedef) and isinstance(node.type, c_ast.PtrDecl) and isinstance(node.type.type, c_ast.FuncDecl)
+
+
+def _first_is_context(node: c_ast.Decl) -> bool:
+    first = node.type.args.params[0] if node.type.args else None
+    kind = getattr(first, "type", None)
+    return (isinstance(kind, c_ast.PtrDecl) and isinstance(kind.type, c_ast.TypeDecl)
+            and getattr(kind.type.type, "names", None) == ["HPyContext"])

@@ -1,0 +1,111 @@
+"""The lab's libraries, loaded into the interpreter that runs this: what every worker starts with.
+
+Runs on Python 3.8 and later and needs the standard library, cffi and the built libraries alone. A job's "libraries" say
+where they are: {"native", "runtime", "drivers": {scenario: path}, "bodies": {abi: path}}.
+"""
+
+import importlib.machinery
+import importlib.util
+import os
+import sys
+
+import cffi
+
+from autogen_interface import CDEF
+
+ATTACH = 0                  # the policy
+LEAVE, BARE = 1, 2          # flags of drive()
+MODES = {"throughput": 0, "dependent": 1, "serialised": 2}
+
+
+class CheckFailed(Exception):
+    """A batch whose result is not what it must be: what it measured is not what was asked."""
+
+
+class Lab:
+    """The libraries that do not belong to one arm: the native library, the runtime half, drivers and bodies."""
+
+    def __init__(self, libraries):
+        self.libraries = libraries
+        self.ffi = cffi.FFI()
+        self.ffi.cdef(CDEF)
+        self.native = self.ffi.dlopen(libraries["native"])
+        self.runtime = _load_runtime(libraries["runtime"])
+        self._bodies, self._drivers = {}, {}
+
+    def bodies(self, abi):
+        """The module of bodies for arms of this ABI; a hybrid arm hands out universal contexts."""
+        abi = "cpython" if abi == "cpython" else "universal"
+        if abi not in self._bodies:
+            self._bodies[abi] = load_extension("bodies", self.libraries["bodies"][abi], abi)
+        return self._bodies[abi]
+
+    def driver(self, scenario):
+        """The address of a scenario's driver."""
+        if scenario not in self._drivers:
+            library = self.ffi.dlopen(self.libraries["drivers"][scenario])
+            self._drivers[scenario] = (library, self._address(library.hpylab_drive))
+        return self._drivers[scenario][1]
+
+    def native_address(self, name):
+        """The address of a function of the native library."""
+        return self._address(getattr(self.native, name))
+
+    def new_run(self):
+        """A zeroed native_run, alive as long as the caller keeps it."""
+        return self.ffi.new("native_run *")
+
+    def address(self, pointer):
+        return self._address(pointer)
+
+    def _address(self, pointer):
+        return int(self.ffi.cast("intptr_t", pointer))
+
+
+class Arm:
+    """One arm: its extension half, and the bodies of its ABI."""
+
+    def __init__(self, lab, arm):
+        self.lab, self.id, self.abi = lab, arm["id"], arm["abi"]
+        self.module = load_extension("arm", arm["path"], arm["abi"])
+        self.bodies = lab.bodies(arm["abi"])
+
+    def drive(self, driver, run, body, data=0, flags=0):
+        """Bind [body], call [driver] (an address) on [run], unbind. Raises OSError for the driver's errno value."""
+        status = self.module.drive(driver, self.lab.address(run), self.bodies.address(body), data, ATTACH, flags)
+        if status:
+            raise OSError(status, os.strerror(status), self.id)
+
+
+def load_extension(name, path, abi):
+    """The extension at [path], whose init function is for [name], loaded anew from that file."""
+    spec = importlib.machinery.ModuleSpec(name, None, origin=path)
+    if abi in ("universal", "hybrid"):
+        import hpy.universal
+        return hpy.universal.load(name, path, spec)
+    loader = importlib.machinery.ExtensionFileLoader(name, path)
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def _load_runtime(path):
+    """The runtime half, with global visibility: its symbols are what enter and leave are linked against."""
+    name = "hpylab_runtime"
+    if name in sys.modules:
+        return sys.modules[name]
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(os.RTLD_NOW | os.RTLD_GLOBAL)
+    try:
+        loader = importlib.machinery.ExtensionFileLoader(name, path)
+        spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    finally:
+        sys.setdlopenflags(flags)
+    return module

@@ -1,0 +1,143 @@
+"""One fresh process of the paired protocol: the arms of a block take turns, a batch each, in the order of the job.
+
+Reads the job, a JSON object, from standard input and writes the answer, a JSON object, to the file descriptor that
+LAB_ANSWER_FD names. Before each batch the job's progress file is told the benchmark and the arm, so that a crash names the
+one that caused it.
+"""
+
+import json
+import os
+import sys
+import time
+
+from batches import Cell
+from loading import Arm, CheckFailed, Lab
+
+CALIBRATION_NS = 200000     # a batch this long tells the cost of a call well enough
+
+
+class Progress:
+    """The file that says which benchmark and arm are running."""
+
+    def __init__(self, path):
+        self.told = ("", "")
+        self.descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+    def tell(self, benchmark, arm):
+        self.told = (benchmark, arm)
+        os.pwrite(self.descriptor, ("%s\t%s" % (benchmark, arm)).ljust(200).encode(), 0)
+
+
+class Steal:
+    """Ticks that the hypervisor gave to others, since the last time it was asked; 0 where the kernel does not say."""
+
+    def __init__(self):
+        self.before = self._read()
+
+    def since(self):
+        now = self._read()
+        ticks, self.before = now - self.before, now
+        return ticks
+
+    @staticmethod
+    def _read():
+        try:
+            with open("/proc/stat", "rb") as stat:
+                return int(stat.readline().split()[8])
+        except (OSError, IndexError, ValueError):
+            return 0
+
+
+def arm_record(loops):
+    return {"loops": loops, "values": [], "positions": [], "voluntary": [], "involuntary": [], "faults": [],
+            "migrations": [], "steal": []}
+
+
+def record(into, value, position, run, steal):
+    into["values"].append(value)
+    into["positions"].append(position)
+    into["voluntary"].append(run.disturbance.voluntary_switches)
+    into["involuntary"].append(run.disturbance.involuntary_switches)
+    into["faults"].append(run.disturbance.page_faults)
+    into["migrations"].append(run.disturbance.migrations)
+    into["steal"].append(steal)
+
+
+def measure_cell(job, spec, cells, progress):
+    """Run the rows of one benchmark; the answer's entry for it."""
+    arms = {}
+    for index, cell in sorted(cells.items()):
+        arms[cell.arm.id] = arm_record(spec["loops"][cell.arm.id])
+        if not job["single"]:           # caches and branch predictors: one batch that does not count
+            progress.tell(spec["benchmark"], cell.arm.id)
+            cell.batch(max(1, spec["loops"][cell.arm.id] // 10))
+    steal = Steal()
+    for row in spec["rows"]:
+        for position, index in enumerate(row):
+            cell = cells[index]
+            progress.tell(spec["benchmark"], cell.arm.id)
+            value, run = cell.batch(spec["loops"][cell.arm.id])
+            record(arms[cell.arm.id], value, position, run, steal.since())
+    return {"benchmark": spec["benchmark"], "scenario": job["scenario"], "parameters": spec["parameters"], "arms": arms}
+
+
+def calibrate_cell(job, spec, cells, progress):
+    """What a call costs each arm, in nanoseconds: the fastest of three batches that are long enough."""
+    costs = {}
+    for cell in cells.values():
+        progress.tell(spec["benchmark"], cell.arm.id)
+        loops = 1
+        while True:
+            value, run = cell.batch(loops)
+            if job["single"] or run.elapsed_ns >= CALIBRATION_NS or loops >= 1 << 24:
+                break
+            loops *= 4
+        if not job["single"]:
+            value = min(value, cell.batch(loops)[0], cell.batch(loops)[0])
+        costs[cell.arm.id] = value * 1e9 * (run.calls if job["single"] else 1)
+    return costs
+
+
+def run_job(job, progress):
+    """All cells of the job, one benchmark after the other; the answer, with an "error" record if a check failed."""
+    lab = Lab(job["libraries"])
+    answer = {"cells": [], "cost_ns": {}}
+    arms = {}
+    try:
+        for spec in job["cells"]:
+            cells = {}
+            for index in sorted({index for row in spec["rows"] for index in row}):
+                progress.tell(spec["benchmark"], job["arms"][index]["id"])
+                if index not in arms:
+                    arms[index] = Arm(lab, job["arms"][index])
+                cells[index] = Cell(lab, arms[index], job, spec["parameters"])
+            if job["calibrate"]:
+                answer["cost_ns"][spec["benchmark"]] = calibrate_cell(job, spec, cells, progress)
+            else:
+                answer["cells"].append(measure_cell(job, spec, cells, progress))
+    except (CheckFailed, OSError, ImportError) as error:
+        benchmark, arm = progress.told
+        answer["error"] = {"benchmark": benchmark, "arm": arm, "message": "%s: %s" % (type(error).__name__, error)}
+    return answer
+
+
+def collect_metadata():
+    """What pyperf says of this interpreter and machine."""
+    import pyperf
+    return pyperf.Run([1.0], metadata={"unit": "second"}, collect_metadata=True).get_metadata()
+
+
+def main():
+    job = json.load(sys.stdin)
+    descriptor = int(os.environ["LAB_ANSWER_FD"])
+    progress = Progress(job["progress"])
+    started = time.monotonic()
+    answer = run_job(job, progress)
+    answer["seconds"] = time.monotonic() - started
+    answer["metadata"] = collect_metadata()
+    with os.fdopen(descriptor, "w") as out:
+        json.dump(answer, out)
+
+
+if __name__ == "__main__":
+    main()

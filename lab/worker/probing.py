@@ -1,0 +1,100 @@
+"""What probes have in common: running a body through an arm, and looking at the interpreter from outside."""
+
+import ctypes
+import gc
+import sys
+import threading
+import time
+
+from loading import BARE, LEAVE, Arm, Lab      # noqa: F401  (probes take the flags from here)
+
+SETTLE_S = 2.0              # thread states of threads that ended are freed by a pending call
+
+
+class Wrong(Exception):
+    """The arm did something else than it should have."""
+
+
+class Refused(Exception):
+    """The arm refused, which is for the probe's expectation to judge."""
+
+
+class Subject:
+    """One arm under question, with the callable that its bodies call."""
+
+    def __init__(self, job):
+        self.lab = Lab(job["libraries"])
+        self.arm = Arm(self.lab, job["arm"])
+        self.unraisable = []
+        sys.unraisablehook = lambda args: self.unraisable.append((args.exc_type, str(args.exc_value)))
+
+    def run(self, body, arg=7, loops=1, flags=0, function=None, driver=None, size=0):
+        """Drive [body] through the arm; the native_run with what came of it. Raises Refused."""
+        run = self.lab.new_run()
+        run.arg, run.loops, run.size = arg, loops, size
+        self.arm.bodies.set_callable(function)
+        try:
+            self.arm.drive(driver or self.lab.native_address("native_call_loop"), run, body,
+                           self.lab.address(run), flags)
+        finally:
+            self.arm.bodies.set_callable(None)
+        if run.refused:
+            raise Refused("%d of %d callbacks were refused" % (run.refused, run.calls or loops))
+        return run
+
+
+def expect(what, actual, expected):
+    """Raise Wrong unless the two are equal."""
+    if actual != expected:
+        raise Wrong("%s is %r; expected %r" % (what, actual, expected))
+
+
+# ---- the interpreter from outside, through its C API ----
+
+def _function(name, result, *arguments):
+    function = getattr(ctypes.pythonapi, name)
+    function.restype, function.argtypes = result, arguments
+    return function
+
+
+def thread_state():
+    """The address of the current thread state."""
+    return _function("PyThreadState_Get", ctypes.c_void_p)()
+
+
+def interpreter_id():
+    """The id of the interpreter that runs this."""
+    get = "PyInterpreterState_Get" if sys.version_info >= (3, 9) else "_PyInterpreterState_Get"
+    interpreter = _function(get, ctypes.c_void_p)()
+    return _function("PyInterpreterState_GetID", ctypes.c_int64, ctypes.c_void_p)(interpreter)
+
+
+def thread_states():
+    """How many thread states the main interpreter has."""
+    head = _function("PyInterpreterState_ThreadHead", ctypes.c_void_p, ctypes.c_void_p)
+    following = _function("PyThreadState_Next", ctypes.c_void_p, ctypes.c_void_p)
+    state = head(_function("PyInterpreterState_Main", ctypes.c_void_p)())
+    count = 0
+    while state:
+        count, state = count + 1, following(state)
+    return count
+
+
+def pending_exception():
+    """The name of the type of the exception that is pending; None if there is none."""
+    occurred = _function("PyErr_Occurred", ctypes.c_void_p)()
+    return ctypes.cast(occurred, ctypes.py_object).value.__name__ if occurred else None
+
+
+def where():
+    """(OS thread, thread state, interpreter) of the caller."""
+    return threading.get_ident(), thread_state(), interpreter_id()
+
+
+def settled(count):
+    """The number of thread states, once it has come down to [count] or has had its time to."""
+    deadline = time.monotonic() + SETTLE_S
+    while thread_states() > count and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.001)
+    return thread_states()

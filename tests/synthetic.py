@@ -1,0 +1,156 @@
+"""Runs with a known answer: written by the real RunStore from seeded random times, read by the tests of analyses and reports.
+
+Use from a test: ``from synthetic import make_run`` (pytest puts this folder on the path).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy
+import pyperf
+
+from lab import catalogue
+from lab.results import RunStore
+
+INTERPRETER = "cpython3.11"
+TWIN = "hpyvm/pointer" + catalogue.TWIN_SUFFIX
+REFERENCE_NS = {"attached_call": 4.0, "attached_work": 20.0, "released_thread": 60.0, "foreign_thread": 90.0, "native_sort": 400.0}
+ADDED_NS = {"enter_leave/ambient": 4.0, "trampoline/plain": 5.0, "hpyvm/pointer": 4.0, "control/empty": -1.5,
+            "control/cached_ctx": 0.0, "control/hpy_universal_global": 0.0, "control/hpy_cpython_abi": 1.5,
+            "peer/pygilstate": 20.0}
+CROSSCHECKED = "attached_call[mode=throughput]"
+LAST_WORDS = "Fatal Python error: PyEval_RestoreThread: the thread state is NULL"
+
+
+def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, planted: dict[str, float] | None = None,
+             status: str = "complete", interpreters: tuple[str, ...] = (INTERPRETER,)) -> Path:
+    """Writes a whole run into [folder] and answers it.
+
+    [planted]: arm id -> true added time over the scenario's reference in ns, the same in every scenario; what it does not
+    name is in ADDED_NS. The twin's truth is its original's. Each block of each scenario gets [processes] processes but block 1
+    of foreign_thread, whose last one crashed and is a failure.
+    """
+    random = numpy.random.default_rng(seed)
+    added_ns = {**ADDED_NS, **(planted or {})}
+    added_ns[TWIN] = added_ns[TWIN.removesuffix(catalogue.TWIN_SUFFIX)]
+    sheets = make_sheets(interpreters, rounds)
+    store = RunStore.create(folder, make_header(folder.name, sheets, seed, interpreters))
+    process_ids = itertools.count()
+    for turn, sheet in itertools.product(range(processes), sheets):
+        process = next(process_ids)
+        if (sheet["scenario"], sheet["block"], turn) == ("foreign_thread", 1, processes - 1):
+            store.fail({"interpreter": sheet["interpreter"], "scenario": "foreign_thread",
+                        "benchmark": "foreign_thread[acquisition=first]", "arm": "peer/pygilstate",
+                        "what": "the worker was killed by SIGABRT", "last_words": LAST_WORDS})
+            continue
+        store.add(make_answer(random, sheet, added_ns), sheet, process, seed + process)
+    for tag in interpreters:
+        _fill_in(store, random, tag, added_ns)
+    store.finish(status, elapsed_s=61.5)
+    return folder
+
+
+def make_sheets(interpreters: tuple[str, ...] = (INTERPRETER,), rounds: int = 8) -> list[dict]:
+    """Block 0 (reference, forms, twin) and block 1 (reference, controls and peers) of every scenario of the catalogue."""
+    sheets = []
+    for tag, scenario in itertools.product(interpreters, catalogue.scenarios().values()):
+        able = [arm for arm in catalogue.arms().values() if arm.id != scenario.reference and not arm.lacks(scenario.requires)]
+        forms = [arm.id for arm in able if arm.kind == "form"]
+        others = [arm.id for arm in able if arm.kind != "form"]
+        for block, arms in enumerate(filter(None, (forms + [TWIN], others))):
+            sheets.append({"interpreter": tag, "scenario": scenario.name, "block": block,
+                           "arms": [scenario.reference, *arms], "rounds": rounds})
+    return sheets
+
+
+def make_header(name: str, sheets: list[dict], seed: int, interpreters: tuple[str, ...] = (INTERPRETER,)) -> dict:
+    """The header of a run as the scheduler declares it before the first sample."""
+    arms, scenarios = catalogue.arms(), catalogue.scenarios()
+    described = [{key: getattr(arm, key) for key in ("id", "kind", "title", "summary", "source", "abi")} for arm in arms.values()]
+    described.append({**described[list(arms).index("hpyvm/pointer")], "id": TWIN})
+    return {
+        "name": name, "created": "2026-01-02T03:04:05+00:00", "command": ["lab", "bench", "all", "--preset", "quick"],
+        "seed": seed, "preset": "quick", "budget_s": 60.0, "protocol": "paired", "confidence": 0.95,
+        "margins": {"absolute_ns": 0.5, "relative": 0.02, "rule": "the largest of 0.5 ns, 2 % of the reference and the A/A envelope"},
+        "reference": {scenario.name: scenario.reference for scenario in scenarios.values()}, "twin": TWIN,
+        "comparisons": make_comparisons(sheets), "arms": described,
+        "scenarios": [{"name": each.name, "title": each.title, "question": each.question, "source": each.source,
+                       "thread": each.thread, "unit": each.unit, "reference": each.reference,
+                       "parameters": {key: list(values) for key, values in each.parameters.items()}}
+                      for each in scenarios.values()],
+        "interpreters": [{"tag": tag, "version": "3.11.2", "implementation": "cpython", "path": f"/usr/bin/{tag}", "hpy": "0.9.0"}
+                         for tag in interpreters],
+        "hashes": {"csrc/interface.h": "0" * 64},
+        "environment": {"cpu_model": "synthetic", "cpu_count": 2, "frequency_mhz": 2600, "compiler": "gcc 12.2.0"},
+        "sheets": sheets,
+    }
+
+
+def make_comparisons(sheets: list[dict]) -> list[list[str]]:
+    """Each arm against its scenario's reference, and each pair of forms in the same block: [benchmark, arm, baseline arm]."""
+    arms, comparisons = catalogue.arms(), []
+    for sheet in sheets:
+        reference, *others = sheet["arms"]
+        forms = [arm for arm in others if arm in arms and arms[arm].kind == "form"]
+        pairs = [(arm, reference) for arm in others] + [(b, a) for a, b in itertools.combinations(forms, 2)]
+        for benchmark, (arm, baseline) in itertools.product(_benchmarks(sheet["scenario"]), pairs):
+            if [benchmark, arm, baseline] not in comparisons:
+                comparisons.append([benchmark, arm, baseline])
+    return comparisons
+
+
+def make_answer(random: numpy.random.Generator, sheet: dict, added_ns: dict[str, float]) -> dict:
+    """What a worker would answer for [sheet]: a machine that is 3 % faster or slower in each process, 0.4 % of layout noise for
+    each arm and process, 1 % of noise that the arms of a round share, 0.5 % for each batch, and one batch in fifty disturbed."""
+    rounds, arms, reference_ns = sheet["rounds"], sheet["arms"], REFERENCE_NS[sheet["scenario"]]
+    machine, cells = numpy.exp(random.normal(0, 0.03)), []
+    for parameters in catalogue.scenarios()[sheet["scenario"]].cells():
+        shared = machine * numpy.exp(random.normal(0, 0.01, rounds))
+        positions = numpy.array([random.permutation(len(arms)) for _ in range(rounds)])
+        cell = {}
+        for place, arm in enumerate(arms):
+            truth_ns = reference_ns + (added_ns[arm] if place else 0.0)
+            noise = numpy.exp(random.normal(0, 0.004) + random.normal(0, 0.005, rounds))
+            disturbed = random.random(rounds) < 0.02
+            values = truth_ns * 1e-9 * shared * noise * numpy.where(disturbed, 1.3, 1.0)
+            quiet = [0] * rounds
+            cell[arm] = {"loops": 131072, "values": values.tolist(), "positions": positions[:, place].tolist(), "voluntary": quiet,
+                         "involuntary": disturbed.astype(int).tolist(), "faults": quiet, "migrations": quiet, "steal": quiet}
+        cells.append({"benchmark": catalogue.benchmark_name(sheet["scenario"], parameters), "scenario": sheet["scenario"],
+                      "parameters": parameters, "arms": cell})
+    return {"metadata": make_metadata(sheet["interpreter"]), "cells": cells}
+
+
+def make_metadata(tag: str = INTERPRETER) -> dict:
+    """The pyperf metadata that a worker's own interpreter would report."""
+    return {"perf_version": "2.10.0", "date": "2026-01-02 03:04:05.000006", "hostname": "synthetic", "platform": "Linux-synthetic",
+            "cpu_count": 2, "cpu_model_name": "synthetic", "aslr": "Full randomization", "python_implementation": "cpython",
+            "python_version": "3.11.2 (64-bit)", "python_executable": f"/usr/bin/{tag}"}
+
+
+def make_crosscheck(random: numpy.random.Generator, arm: str, mean_ns: float, runs: int = 8) -> str:
+    """The JSON text that an ordinary pyperf.Runner would write for one arm: [runs] processes of three values, 2 % apart."""
+    metadata = {**make_metadata(), "name": CROSSCHECKED, "unit": "second", "loops": 1048576}
+    values = mean_ns * 1e-9 * numpy.exp(random.normal(0, 0.02, (runs, 1)) + random.normal(0, 0.005, (runs, 3)))
+    benchmark = pyperf.Benchmark([pyperf.Run(row.tolist(), metadata=metadata, collect_metadata=False) for row in values])
+    return json.dumps(pyperf.BenchmarkSuite([benchmark])._as_json())
+
+
+def _fill_in(store: RunStore, random: numpy.random.Generator, tag: str, added_ns: dict[str, float]):
+    scenarios, arms = catalogue.scenarios(), catalogue.arms()
+    for scenario, arm in itertools.product(scenarios.values(), arms.values()):
+        why = arm.lacks(scenario.requires)
+        if why:
+            store.not_applicable({"interpreter": tag, "scenario": scenario.name, "benchmark": None, "arm": arm.id, "why": why})
+    for arm in ["control/pass_ctx", *added_ns]:
+        store.add_crosscheck(tag, arm, make_crosscheck(random, arm, REFERENCE_NS["attached_call"] + added_ns.get(arm, 0.0)))
+    store.add_conformance(tag, [
+        {"probe": probe, "arm": arm.id, "outcome": "ok", "expected": expected, "detail": "7 of 7", "seconds": 0.1}
+        for arm in arms.values() for probe, expected in arm.claims.items()])
+
+
+def _benchmarks(scenario: str) -> list[str]:
+    return [catalogue.benchmark_name(scenario, parameters) for parameters in catalogue.scenarios()[scenario].cells()]

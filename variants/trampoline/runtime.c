@@ -1,0 +1,50 @@
+/* Trampolines, the runtime half. A trampoline is a thunk whose slot leads to the interpreter and the context that it was
+   made from; the thunk passes that slot behind the caller's own arguments. */
+#include "threads.h"
+#include "thunks.h"
+
+#include "autogen_context.h"
+
+#include <stdlib.h>
+
+/* Owned by the slot. */
+typedef struct {
+    hpyrt_view *view;
+    HPyContext *context;
+} origin;
+
+/* Where every thunk jumps: the caller's two arguments, one register the caller did not fill, and the slot. */
+static void *enter(HPyContextHelper helper, void *arg, void *unused, hpyrt_slot *slot)
+{
+    (void)unused;
+    const origin *from = slot->data;
+    if (hpyrt_attach(from->view) < 0)
+        return NULL;
+    void *result = helper(from->context, arg);
+    hpyrt_detach();
+    return result;
+}
+
+HPyContextTrampoline ctx_GetContextTrampoline(HPyContext *ctx)
+{
+    const char *why = "no memory for another trampoline";
+    origin *from = malloc(sizeof *from);
+    void *thunk = NULL;
+    if (from != NULL) {
+        *from = (origin){hpyrt_current_view(), ctx};
+        thunk = hpyrt_new_thunk((void (*)(void))enter, from, &why);
+    }
+    if (thunk == NULL) {
+        free(from);
+        HPyErr_SetString(ctx, ctx->h_MemoryError, why);
+    }
+    return (HPyContextTrampoline)thunk;
+}
+
+void ctx_ContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline)
+{
+    (void)ctx;
+    origin *from = hpyrt_slot_of((void *)trampoline)->data;
+    hpyrt_free_thunk((void *)trampoline);
+    free(from);
+}
