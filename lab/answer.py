@@ -261,7 +261,7 @@ def conflict_sentence(evidence: Evidence, scenario: Mapping) -> str:
             pair = _opposite_pair(evidence, benchmark, other)
             if pair:
                 return f"{parameter_text(benchmark)} and {parameter_text(other)} rank {pair[0]} and {pair[1]} in opposite order."
-    names = " and ".join(parameter_text(benchmark) for benchmark, _ in cells[1:])
+    names = _joined([parameter_text(benchmark) for benchmark, _ in cells[1:]])
     return f"{names} {'reverse' if len(cells) > 2 else 'reverses'} no resolved order."
 
 
@@ -275,9 +275,43 @@ def _opposite_pair(evidence: Evidence, benchmark: str, other: str) -> tuple[str,
 
 
 def cell_sentences(evidence: Evidence, scenario: Mapping) -> list[Line]:
-    """One line for each cell of a scenario that has findings, led by its parameters."""
-    return [Line(parameter_text(benchmark) or scenario["name"], cell_sentence(evidence, scenario, benchmark))
-            for benchmark in benchmarks(scenario) if evidence.cell(benchmark)]
+    """One line for each cell of a scenario that has findings, led by its parameters: the span of the forms, and their order."""
+    return [Line(parameter_text(benchmark) or scenario["name"], " ".join(filter(None, [
+        span_sentence(evidence, scenario, benchmark), order_sentence(evidence, benchmark)])))
+        for benchmark in benchmarks(scenario) if evidence.cell(benchmark)]
+
+
+def span_sentence(evidence: Evidence, scenario: Mapping, benchmark: str) -> str:
+    """From where to where the forms of a cell lie, those that differ from the reference arm and those that may not be said to."""
+    cell = evidence.cell(benchmark)
+    forms = sorted((cell[arm] for arm in evidence.forms() if arm in cell), key=lambda finding: finding.added_ns.point)
+    if not forms:
+        return "no form was measured."
+    told = [finding for finding in forms if claim(finding) in (BETTER, WORSE)]
+    parts = []
+    if told:
+        least, most = told[0], told[-1]
+        span = (f"{signed_ns(least.added_ns.point)} to {signed_ns(most.added_ns.point)} "
+                f"({percent(least.ratio.point)} to {percent(most.ratio.point)})") if len(told) > 1 else (
+                f"{signed_ns(least.added_ns.point)} ({percent(least.ratio.point)})")
+        who = "the forms add" if told == forms and len(told) > 1 else _names(told) + (" add" if len(told) > 1 else " adds")
+        parts.append(f"{who} {span} to the {format_ns(least.reference_ns)} of a {scenario['unit']} with {scenario['reference']}")
+    equivalent = [finding for finding in forms if claim(finding) == EQUIVALENT]
+    if equivalent:
+        parts.append(f"{_names(equivalent)} {'are' if len(equivalent) > 1 else 'is'} equivalent to {scenario['reference']} "
+                     f"(within ±{format_ns(max(finding.margin_ns for finding in equivalent))})")
+    rest = [finding for finding in forms if finding not in told and finding not in equivalent]
+    if rest:
+        parts.append(f"{_names(rest)} {'are' if len(rest) > 1 else 'is'} not resolved against {scenario['reference']}")
+    return "; ".join(parts) + "."
+
+
+def _names(findings: Sequence[Finding]) -> str:
+    return _joined([finding.arm for finding in findings])
+
+
+def _joined(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def control_sentence(twin: TwinFinding | None) -> str:

@@ -121,7 +121,7 @@ class _Plan:
         if abi == "universal":
             flags += ["-isystem", str(hpy_devel(interpreter) / "include" / "hpy" / "forbid_python_h")]
         else:
-            flags += ["-isystem", headers(interpreter)]
+            flags += ["-isystem", headers(interpreter), *_visible_init(interpreter)]
         return flags
 
     def _suffix(self, abi: str, interpreter: Interpreter | None) -> str:
@@ -154,7 +154,8 @@ class _Plan:
         sources = [*sorted((self.csrc / "runtime").glob("*.[cS]"))]
         sources += sorted(path for path in (self.top / "variants").glob("*/*.[cS]") if path.name != "stub.c")
         flags = ["-DHPY", "-DHPY_ABI_HYBRID", "-DHPYLAB_RUNTIME", *HPY_QUIET, f"-I{self.csrc}", f"-I{self.csrc / 'runtime'}",
-                 "-isystem", str(hpy_devel(interpreter) / "include"), "-isystem", headers(interpreter)]
+                 "-isystem", str(hpy_devel(interpreter) / "include"), "-isystem", headers(interpreter),
+                 *_visible_init(interpreter)]
         self.libraries.runtimes[interpreter.tag] = self._add(
             self._place(interpreter) / ("hpylab_runtime" + interpreter.ext_suffix), flags, sources, ["-ldl", "-lpthread"])
 
@@ -171,6 +172,11 @@ def hpy_devel(interpreter: Interpreter | None = None) -> Path:
     if folder is None or not (Path(folder) / "include" / "hpy.h").is_file():
         raise MissingTool("HPy's headers are missing (hpy.h)", "pip install hpy==0.9.0")
     return Path(folder)
+
+
+def _visible_init(interpreter: Interpreter) -> list[str]:
+    """PyMODINIT_FUNC of CPython 3.8 does not say that the init function is to be seen from outside."""
+    return ["-fvisibility=default"] if interpreter.version.startswith("3.8.") else []
 
 
 def headers(interpreter: Interpreter) -> str:

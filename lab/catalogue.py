@@ -94,7 +94,7 @@ def benchmark_name(scenario: str, parameters: Mapping) -> str:
 
 
 def file_stem(arm_id: str) -> str:
-    """An arm's id as a file name, and back with arm_id_of: ``trampoline/plain`` -> ``trampoline.plain``."""
+    """An arm's id as a file name: ``trampoline/plain`` -> ``trampoline.plain``."""
     return arm_id.replace("/", ".")
 
 

@@ -108,6 +108,8 @@ class Header:
         code = _COMMENT_OR_LITERAL.sub(lambda match: _blank(match[0]) if match[0].startswith("/") else match[0], self.text)
         code = self._without_directives(code)
         marked = _COMMENT_OR_LITERAL.sub(lambda match: _blank_literal(match[0]), code)
+        if "/*" in marked:
+            raise self.error(self.line(marked.index("/*")), "a comment without an end", "*/")
         self.annotations = [Annotation(match[1], tuple(word.strip() for word in (match[2] or "").split(",")), *match.span(),
                                        self.line(match.start())) for match in _ANNOTATION.finditer(marked)]
         self.code = _ANNOTATION.sub(lambda match: _blank(match[0]), code)
@@ -249,7 +251,10 @@ def _split(code: str) -> list[tuple[int, int]]:
 
 def _parse(lines: list[str], types: tuple[str, ...] = ()) -> c_ast.FileAST:
     prelude = _PRELUDE + "".join(f"typedef int {name}; " for name in types)
-    return CParser().parse("\n".join([prelude, *lines]) + "\n")
+    try:
+        return CParser().parse("\n".join([prelude, *lines]) + "\n")
+    except AssertionError:  # pycparser < 3 on some of what is not C
+        raise ParseError("not a declaration") from None
 
 
 def _result(node: c_ast.Node) -> c_ast.Node | None:

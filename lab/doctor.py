@@ -47,7 +47,7 @@ class Check:
 def examine(top: Path) -> list[Check]:
     """Everything that is known of this machine before a measurement, for the checkout [top]; tools first, then noise."""
     facts = environment.facts(top)
-    return [check_compiler(), _make(), *_running_interpreter(), *of_machine(facts), _disk(shutil.disk_usage(top).free)]
+    return [check_compiler(), check_make(), *_running_interpreter(), *of_machine(facts), _disk(shutil.disk_usage(top).free)]
 
 
 def check_compiler() -> Check:
@@ -66,6 +66,12 @@ def check_compiler() -> Check:
         errors = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
         return Check("compiler", "missing", f"{compiler} does not compile: {errors[0]}", "apt-get install gcc libc6-dev")
     return Check("compiler", "ok", compiler)
+
+
+def check_make() -> Check:
+    """Whether make is there."""
+    found = shutil.which("make")
+    return Check("make", "ok", found) if found else Check("make", "missing", "no make on PATH", "apt-get install make")
 
 
 def of_interpreter(interpreter: Interpreter) -> list[Check]:
@@ -107,11 +113,6 @@ def _hpy_abi() -> str:
         if version:
             return f", ABI hpy{version.group(1)}"
     return ""
-
-
-def _make() -> Check:
-    found = shutil.which("make")
-    return Check("make", "ok", found) if found else Check("make", "missing", "no make on PATH", "apt-get install make")
 
 
 def _processors(facts: Mapping[str, Fact]) -> Check:

@@ -194,7 +194,7 @@ def _linear_or_log(estimates: Sequence[Estimate], kinds: Sequence[str], band, sc
         ticks = _log_ticks(min(bounds) / 1.3, max(bounds) * 1.3)
         return _Axis(min(bounds) / 1.3, max(bounds) * 1.3, True, ticks, [_plain(tick / scale) for tick in ticks])
     low, high = _extent(estimates, kinds, band, 0.0, lambda value: value)
-    ticks = [tick for tick in MaxNLocator(6).tick_values(low / scale, high / scale) if low <= tick * scale <= high]
+    ticks = [tick for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low / scale, high / scale) if low <= tick * scale <= high]
     return _Axis(low, high, False, [tick * scale for tick in ticks], [_plain(tick) for tick in ticks])
 
 
@@ -207,7 +207,7 @@ def _ratio_axis(estimates: Sequence[Estimate], kinds: Sequence[str], band) -> _A
     if high / low > 4:
         ticks = _log_ticks(low, high)
     else:
-        ticks = [float(tick) for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
+        ticks = [float(tick) for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= tick <= high]
     return _Axis(low, high, True, ticks, [_plain(tick) for tick in ticks])
 
 
@@ -231,7 +231,7 @@ def _inline(svg: str, panels: Sequence[Panel], label: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
-                 rf'<svg viewBox="\1" role="img" aria-label="{escape(label)}" xmlns="http://www.w3.org/2000/svg" '
+                 rf'<svg viewBox="\1" role="img" aria-label="{escape(label)}" font-family="sans-serif" xmlns="http://www.w3.org/2000/svg" '
                  r'xmlns:xlink="http://www.w3.org/1999/xlink">', svg, count=1)
     svg = re.sub(r"<defs>\s*<style.*?</defs>", "", svg, count=1, flags=re.DOTALL)
 
@@ -241,6 +241,8 @@ def _inline(svg: str, panels: Sequence[Panel], label: str) -> str:
 
     svg = re.sub(r'<g id="mark-(\d+)-(\d+)">', noted, svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r" font-family: [^;\"]*;", "", svg)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
     for name, colour in COLOURS.items():
         svg = svg.replace(colour, f"var(--{name}, {colour})")
     return re.sub(r"\n\s*", "\n", svg)

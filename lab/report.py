@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ def render(run: Run, out_dir: Path) -> Path:
         bounds_ns=lambda estimate: answer.bounds(estimate, units.format_ns),
         bounds_signed_ns=lambda estimate: answer.bounds(estimate, answer.signed_ns),
         bounds_ratio=lambda estimate: answer.bounds(estimate, units.format_ratio))
+    ids = [arm["id"] for arm in run.header["arms"]]
+    environment.filters["sentence"] = lambda text: _typeset(text, ids)
     page = environment.get_template("report.html.j2").render(view(run))
     out_dir.mkdir(parents=True, exist_ok=True)
     target = out_dir / "index.html"
@@ -54,6 +57,20 @@ def render(run: Run, out_dir: Path) -> Path:
     os.chmod(file.name, 0o644)
     os.replace(file.name, target)
     return target
+
+
+def _typeset(text: str, arms: Sequence[str]):
+    """A sentence as HTML: ids of arms in the type of code, a number with its unit and interval never broken over two lines."""
+    import markupsafe
+
+    ids = "|".join(re.escape(arm) for arm in sorted(arms, key=len, reverse=True)) or "(?!)"
+    quantity = r"[+−±]?[\d∞][\d.,]*(?: (?:ns|µs|ms|s|%)(?!\w))(?: \[[^\]]*\])?"
+    parts, end = [], 0
+    for match in re.finditer(rf"(?P<arm>(?:{ids})(?![\w/@]))|(?P<quantity>{quantity})", text):
+        parts += [markupsafe.escape(text[end:match.start()]),
+                  markupsafe.Markup('<span class="{}">{}</span>').format("arm" if match["arm"] else "quantity", match[0])]
+        end = match.end()
+    return markupsafe.Markup("").join([*parts, markupsafe.escape(text[end:])])
 
 
 def view(run: Run) -> dict[str, Any]:
@@ -66,6 +83,7 @@ def view(run: Run) -> dict[str, Any]:
     tags = [each["tag"] for each in run.header["interpreters"]]
     evidence = [_evidence(run, findings, control, tag) for tag in tags]
     header = run.header
+    order = [benchmark for scenario in header["scenarios"] for benchmark in answer.benchmarks(scenario)]
     return {
         "run": header,
         "css": markupsafe.Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
@@ -74,6 +92,7 @@ def view(run: Run) -> dict[str, Any]:
         "symbols": SYMBOLS,
         "answers": [{"tag": each.interpreter, "lines": answer.lines(each)} for each in evidence],
         "twin": control,
+        "twin_cells": sorted(control.cells, key=lambda cell: (tags.index(cell.interpreter), order.index(cell.benchmark))),
         "control_sentence": answer.capital(answer.control_sentence(control)),
         "matrices": [_matrix(run, tag) for tag in tags if run.conformance.get(tag)],
         "scenarios": [_scenario(run, scenario, evidence) for scenario in header["scenarios"]],
@@ -129,6 +148,7 @@ def _scenario(run: Run, scenario: Mapping, evidence: Sequence[answer.Evidence]) 
             "conflict": answer.conflict_sentence(each, scenario),
             "figure": _figure(scenario, each.interpreter, panels),
             "tables": [_table(run, scenario, each, benchmark) for benchmark in answer.benchmarks(scenario)],
+            "envelope_of": _borrowed_envelope(each, measured),
             "pairs": _pairs(scenario, each),
             "not_applicable": _not_applicable(run, scenario, each.interpreter),
         })
@@ -148,6 +168,12 @@ def _panel(run: Run, scenario: Mapping, evidence: answer.Evidence, benchmark: st
     first = min(cell.values(), key=lambda finding: finding.block)
     return plots.Panel(answer.parameter_text(benchmark) or scenario["name"], rows, scenario["reference"], first.reference_ns,
                        first.envelope_ns if math.isfinite(first.envelope_ns) else None, scenario["unit"])
+
+
+def _borrowed_envelope(evidence: answer.Evidence, benchmarks: Sequence[str]) -> str:
+    """The benchmark whose A/A envelope stands in where a scenario has no twin of its own; empty where it has."""
+    borrowed = {finding.envelope_of for benchmark in benchmarks for finding in evidence.cell(benchmark).values()} - {*benchmarks, ""}
+    return min(borrowed, default="")
 
 
 def _figure(scenario: Mapping, tag: str, panels: Sequence[plots.Panel]):
@@ -188,12 +214,13 @@ def _concerns(entry: Mapping, tag: str, scenario: str, benchmark: str) -> bool:
 
 
 def _pairs(scenario: Mapping, evidence: answer.Evidence) -> list[dict]:
-    """The forms compared with each other, as declared beforehand."""
+    """The forms compared with each other, as declared beforehand, cell by cell."""
     forms = set(evidence.forms())
     return [{"finding": finding, "id": cell_id(finding.interpreter, finding.benchmark, finding.arm),
              "claim": answer.claim(finding)}
-            for finding in evidence.findings if finding.scenario == scenario["name"]
-            and finding.arm in forms and finding.reference in forms and finding.arm != finding.reference]
+            for benchmark in answer.benchmarks(scenario) for finding in evidence.findings
+            if finding.benchmark == benchmark and {finding.arm, finding.reference} <= forms
+            and finding.arm != finding.reference]
 
 
 def _not_applicable(run: Run, scenario: Mapping, tag: str) -> list[dict]:

@@ -20,8 +20,8 @@ def parse_duration(text: str) -> float:
 
 def format_duration(seconds: float) -> str:
     """``4 min 05 s`` for a duration in seconds."""
-    if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
@@ -33,10 +33,10 @@ def format_ns(nanoseconds: float, signed: bool = False) -> str:
         return "−∞" if nanoseconds < 0 else "∞" if nanoseconds > 0 else "n/a"
     value, unit = nanoseconds, "ns"
     for unit in ("ns", "µs", "ms", "s"):
-        if abs(value) < 1000 or unit == "s":
+        if abs(value) < 999.5 or unit == "s":
             break
         value /= 1000
-    digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return text.replace("-", "−") + " " + unit
 
@@ -45,4 +45,4 @@ def format_ratio(ratio: float) -> str:
     """A ratio with three decimals, ``1.042``; ``∞`` where there is no bound."""
     if not math.isfinite(ratio):
         return "∞" if ratio > 0 else "n/a"
-    return f"{ratio:.3f}" if ratio < 10 else f"{ratio:.1f}"
+    return f"{ratio:.3f}" if ratio < 9.9995 else f"{ratio:.1f}"

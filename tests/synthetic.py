@@ -30,12 +30,12 @@ def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, 
     """Writes a whole run into [folder] and answers it.
 
     [planted]: arm id -> true added time over the scenario's reference in ns, the same in every scenario; what it does not
-    name is in ADDED_NS. The twin's truth is its original's. Each block of each scenario gets [processes] processes but block 1
-    of foreign_thread, whose last one crashed and is a failure.
+    name is in ADDED_NS; the twin's is its original's. Each block of each scenario gets [processes] processes but block 1 of
+    foreign_thread, whose last one crashed and is a failure.
     """
     random = numpy.random.default_rng(seed)
     added_ns = {**ADDED_NS, **(planted or {})}
-    added_ns[TWIN] = added_ns[TWIN.removesuffix(catalogue.TWIN_SUFFIX)]
+    added_ns.setdefault(TWIN, added_ns[TWIN.removesuffix(catalogue.TWIN_SUFFIX)])
     sheets = make_sheets(interpreters, rounds)
     store = RunStore.create(folder, make_header(folder.name, sheets, seed, interpreters))
     process_ids = itertools.count()

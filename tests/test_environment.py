@@ -141,7 +141,8 @@ def test_smt(tmp_path, text, expected):
 @pytest.mark.parametrize("files, expected", [
     ({"proc/self/cgroup": "0::/a/b\n", f"{CGROUP}/a/b/cpu.max": "max 100000\n"}, "none"),
     ({"proc/self/cgroup": "0::/a/b\n", f"{CGROUP}/a/b/cpu.max": "150000 100000\n"}, 1.5),
-    ({"proc/self/cgroup": "0::/a/b\n", f"{CGROUP}/a/b/cpu.max": "300000 100000\n", f"{CGROUP}/a/cpu.max": "50000 100000\n"}, 0.5),
+    ({"proc/self/cgroup": "0::/a/b\n", f"{CGROUP}/a/b/cpu.max": "300000 100000\n", f"{CGROUP}/a/cpu.max": "50000 100000\n"},
+     0.5),
     ({"proc/self/cgroup": "0::/\n", f"{CGROUP}/cgroup.controllers": "cpu memory\n"}, "none"),
     ({"proc/self/cgroup": "3:memory:/x\n2:cpu,cpuacct:/job\n", f"{CGROUP}/cpu,cpuacct/job/cpu.cfs_quota_us": "200000\n",
       f"{CGROUP}/cpu,cpuacct/job/cpu.cfs_period_us": "100000\n"}, 2.0),

@@ -31,7 +31,8 @@ def make_scenario(name="call", reference="control/pass_ctx", parameters=None, si
 def make_sheet(arms=5, rounds=None, single=False):
     """A sheet of so many arms."""
     ids = tuple(f"control/{number}" for number in range(arms))
-    return Sheet("py", "call", 0, ids, ids[0], (("call[a=1]", {"a": 1}), ("call[a=2]", {"a": 2})), rounds or rounds_for(arms), single)
+    benchmarks = (("call[a=1]", {"a": 1}), ("call[a=2]", {"a": 2}))
+    return Sheet("py", "call", 0, ids, ids[0], benchmarks, rounds or rounds_for(arms), single)
 
 
 def blocks(arms, **options):
@@ -112,7 +113,8 @@ def test_the_reference_takes_part_unselected_but_not_alone():
 
 def test_comparisons_are_declared_beforehand():
     """Each arm against the reference, each pair of forms, the twin against its original; once for all interpreters."""
-    found = make_plan(make_arms(["a/x", "b/x"], ["pass_ctx", "one"]), [make_scenario(parameters={"n": (1, 2)})], ["p1", "p2"], 1)
+    arms, scenario = make_arms(["a/x", "b/x"], ["pass_ctx", "one"]), make_scenario(parameters={"n": (1, 2)})
+    found = make_plan(arms, [scenario], ["p1", "p2"], 1)
     expected = {("a/x", "control/pass_ctx"), ("b/x", "control/pass_ctx"), ("control/one", "control/pass_ctx"),
                 ("b/x", "a/x"), ("b/x@twin", "b/x")}
     assert Counter(found.comparisons) == Counter((name, *pair) for name in ("call[n=1]", "call[n=2]") for pair in expected)
