@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -261,6 +261,8 @@ def conflict_sentence(evidence: Evidence, scenario: Mapping) -> str:
             pair = _opposite_pair(evidence, benchmark, other)
             if pair:
                 return f"{parameter_text(benchmark)} and {parameter_text(other)} rank {pair[0]} and {pair[1]} in opposite order."
+    if not any(claim(finding) in (BETTER, WORSE) for _, cell in cells for finding in cell.values()):
+        return ""
     names = _joined([parameter_text(benchmark) for benchmark, _ in cells[1:]])
     return f"{names} {'reverse' if len(cells) > 2 else 'reverses'} no resolved order."
 
@@ -331,16 +333,12 @@ def crosscheck_sentence(rows: Sequence[Row]) -> str:
     judged = [row for row in rows if row.agrees is not None]
     if not judged:
         return "No arm has a verdict from both plain pyperf and the paired protocol."
-    against = sorted({row.arm for row in judged if not row.agrees})
-    text = f"Plain pyperf and the paired protocol agree on {len(judged) - len(against)} of {len(judged)} arms"
-    return text + (f"; they differ on {', '.join(against)}." if against else ".")
+    against = [row for row in judged if not row.agrees]
+    text = f"Plain pyperf and the paired protocol agree in {len(judged) - len(against)} of {len(judged)} comparisons"
+    arms = list(dict.fromkeys(row.arm for row in against))
+    return text + (f"; they differ on {_joined(arms)}." if arms else ".")
 
 
 def capital(text: str) -> str:
     """[text] with a capital first letter, the rest as it is."""
     return text[:1].upper() + text[1:]
-
-
-def interpreters(findings: Iterable[Finding]) -> list[str]:
-    """The tags of the interpreters that have findings, in the order of the findings."""
-    return list(dict.fromkeys(finding.interpreter for finding in findings))

@@ -199,10 +199,9 @@ class Header:
         if len(nodes) != 1 or not (is_function or is_tag or isinstance(node, c_ast.Typedef)):
             near = " ".join(self.flat[begin:end].split())[:60]
             raise self.error(self.line(begin), repr(near), "one function or one type in each declaration")
+        for name in _old_style_parameters(node):
+            raise self._unknown_type(begin, end, name)
         parameters = node.type.args.params if is_function and node.type.args else []
-        for parameter in parameters:
-            if isinstance(parameter, c_ast.ID):  # an old-style parameter list, for C; a type nobody declared, for us
-                raise self._unknown_type(begin, end, parameter.name)
         if [getattr(_result(parameter), "names", None) for parameter in parameters] == [["void"]]:
             parameters = []
         return Declaration(
@@ -260,6 +259,14 @@ def _parse(lines: list[str], types: tuple[str, ...] = ()) -> c_ast.FileAST:
 def _result(node: c_ast.Node) -> c_ast.Node | None:
     """The plain type that a function returns or a parameter has; None where it is a pointer, an array or a function."""
     return node.type.type if isinstance(getattr(node, "type", None), c_ast.TypeDecl) else None
+
+
+def _old_style_parameters(node: c_ast.Node) -> Iterator[str]:
+    """The names in lists such as ``int f(a, b)``: parameters of the oldest C for pycparser, types nobody declared for us."""
+    for _, child in node.children():
+        if isinstance(node, c_ast.ParamList) and isinstance(child, c_ast.ID):
+            yield child.name
+        yield from _old_style_parameters(child)
 
 
 def _defined(node: c_ast.Node) -> Iterator[str]:

@@ -182,8 +182,7 @@ class _Scheduler:
         if number == 0:
             return [bench for group in groups.values() for bench in group]
         everyone = list(groups.values())
-        self.random.shuffle(everyone)
-        everyone.sort(key=lambda group: group[0].turn)     # where time is short, those that had the fewest processes
+        self.random.shuffle(everyone)      # where time is short, chance decides
         if number >= self.minimum and number % ROUND_ROBIN_EVERY:
             widest = sorted(everyone, key=lambda group: max(bench.half_width for bench in group), reverse=True)
             chosen = self._fitting(widest[:math.ceil(len(widest) / 3)])

@@ -126,7 +126,7 @@ def _answer(content: bytes, ending: str, progress: Path, log: Path) -> dict:
         return answer
     benchmark, arm = None, None
     with suppress(OSError, ValueError):
-        benchmark, arm = progress.read_text(encoding="utf-8").rstrip("\n").split("\t")
+        benchmark, arm = progress.read_text(encoding="utf-8").rstrip().split("\t")    # padded, so that one write replaces it
     nonsense = f"answered nonsense: {content[:60]!r}" if content else "ended without an answer"
     raise WorkerFailure(ending or nonsense, benchmark or None, arm or None, words)
 

@@ -75,7 +75,8 @@ def forest(panels: Sequence[Panel], label: str) -> str:
     from matplotlib.figure import Figure
 
     heights = [HEAD_IN + ROW_IN * len(panel.rows) + FOOT_IN for panel in panels]
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": label, "font.family": "sans-serif", "font.size": 8}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": label, "font.family": "sans-serif", "font.size": 8,
+                     "text.parse_math": False}):
         figure = Figure(figsize=(WIDTH_IN, sum(heights)))
         FigureCanvasSVG(figure)
         top = 1.0

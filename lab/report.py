@@ -19,6 +19,7 @@ from lab import answer, plots, units
 from lab.catalogue import TWIN_SUFFIX, file_stem
 
 if TYPE_CHECKING:
+    from lab.analysis.crosscheck import Row
     from lab.analysis.paired import Finding
     from lab.analysis.twin import TwinFinding
     from lab.results import Run
@@ -32,8 +33,9 @@ OPEN_ROWS = 12                                                       # a table o
 def summary(run: Run) -> list[str]:
     """The answer of a run in five lines of plain text, for its first interpreter with findings."""
     findings, control = _analyses(run)
-    tags = answer.interpreters(findings) or [""]
-    return [str(line) for line in answer.lines(_evidence(run, findings, control, tags[0]))]
+    tags = list(dict.fromkeys(finding.interpreter for finding in findings)) or [""]
+    where = f"[{tags[0]}] " if len(tags) > 1 else ""
+    return [where + str(line) for line in answer.lines(_evidence(run, findings, control, tags[0]))]
 
 
 def render(run: Run, out_dir: Path) -> Path:
@@ -87,7 +89,7 @@ def view(run: Run) -> dict[str, Any]:
     return {
         "run": header,
         "css": markupsafe.Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        "command": shlex.join(header["command"]),
+        "command": shlex.join([Path(word).name if place == 0 else word for place, word in enumerate(header["command"])]),
         "kinds": {kind: sum(_kind(run, arm["id"]) == kind for arm in header["arms"]) for kind in KINDS},
         "symbols": SYMBOLS,
         "answers": [{"tag": each.interpreter, "lines": answer.lines(each)} for each in evidence],
@@ -98,7 +100,7 @@ def view(run: Run) -> dict[str, Any]:
         "scenarios": [_scenario(run, scenario, evidence) for scenario in header["scenarios"]],
         "stray_failures": [failure for failure in run.failures
                            if failure["scenario"] not in {scenario["name"] for scenario in header["scenarios"]}],
-        "crosscheck": rows,
+        "crosscheck": _crosscheck(run, rows, order),
         "crosscheck_sentence": answer.crosscheck_sentence(rows),
         "example": _example(run),
         "counts": _counts(run),
@@ -191,20 +193,28 @@ def _table(run: Run, scenario: Mapping, evidence: answer.Evidence, benchmark: st
     cell, tag = evidence.cell(benchmark), evidence.interpreter
     own = next((finding for finding in evidence.findings if finding.benchmark == benchmark
                 and finding.arm == scenario["reference"] == finding.reference), None)
-    not_applicable = {entry["arm"] for entry in run.not_applicable if _concerns(entry, tag, scenario["name"], benchmark)}
+    excused = {entry["arm"] for entry in run.not_applicable if _concerns(entry, tag, scenario["name"], benchmark)}
     rows = []
     for arm in _arm_order(run):
-        kind, failures = _kind(run, arm), [failure for failure in run.failures if failure["arm"] == arm
-                                           and _concerns(failure, tag, scenario["name"], benchmark)]
-        row = {"arm": arm, "kind": kind, "id": cell_id(tag, benchmark, arm), "failures": len(failures)}
+        failures = [failure for failure in run.failures if failure["arm"] in (None, arm)
+                    and _concerns(failure, tag, scenario["name"], benchmark)]
+        row = {"arm": arm, "kind": _kind(run, arm), "id": cell_id(tag, benchmark, arm), "failures": len(failures)}
         if arm == scenario["reference"] and cell:
             times = own or min(cell.values(), key=lambda finding: finding.block)
             rows.insert(0, {**row, "role": "reference", "finding": own, "reference_ns": times.reference_ns})
         elif arm in cell:
             rows.append({**row, "role": "measured", "finding": cell[arm], "claim": answer.claim(cell[arm])})
-        elif arm not in not_applicable:
-            rows.append({**row, "role": "absent", "why": "failed: " + failures[0]["what"] if failures else "no samples"})
+        elif not {arm, None} & excused:
+            rows.append({**row, "role": "absent", "why": _why_absent(run, tag, scenario["name"], arm, failures)})
     return {"benchmark": benchmark, "rows": rows, "tag": tag}
+
+
+def _why_absent(run: Run, tag: str, scenario: str, arm: str, failures: Sequence[Mapping]) -> str:
+    if failures:
+        return f"failed: {failures[0]['what']}"
+    planned = any(sheet["interpreter"] == tag and sheet["scenario"] == scenario and arm in sheet["arms"]
+                  for sheet in run.header["sheets"])
+    return "no samples: the run ended before its turn" if planned else "not in the plan of this run"
 
 
 def _concerns(entry: Mapping, tag: str, scenario: str, benchmark: str) -> bool:
@@ -251,6 +261,18 @@ def _example(run: Run) -> str:
     tag = next((each["tag"] for each in run.header["interpreters"]), "TAG")
     arm = next((arm["id"] for arm in run.header["arms"] if arm["kind"] == "form"), "ARM")
     return f"results/{run.name}/pyperf/{tag}/{file_stem(arm)}.json.gz"
+
+
+def _crosscheck(run: Run, rows: Sequence[Row], order: Sequence[str]) -> list[dict]:
+    """The rows of plain pyperf, a group for each interpreter and benchmark, arms in the order of the other tables."""
+    places = {arm: place for place, arm in enumerate(_arm_order(run))}
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (row.arm != row.reference, places.get(row.arm, len(places)))):
+        groups.setdefault((row.interpreter, row.benchmark), []).append(row)
+    found = sorted(groups.items(), key=lambda item: (item[0][0], order.index(item[0][1]) if item[0][1] in order else len(order)))
+    return [{"interpreter": interpreter, "benchmark": benchmark,
+             "rows": [{"row": row, "kind": _kind(run, row.arm), "id": cell_id(interpreter, benchmark, row.arm)} for row in group]}
+            for (interpreter, benchmark), group in found]
 
 
 def _counts(run: Run) -> dict[str, Any]:

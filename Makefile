@@ -1,0 +1,30 @@
+# make bench: from a fresh clone to a report.   make test: everything the tests need, then the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: bench test install generate clean
+
+bench: install
+	$(BIN)/lab build
+	$(BIN)/lab check all
+	$(BIN)/lab bench all
+	$(BIN)/lab report
+
+test: install
+	$(BIN)/python -m pytest
+
+install: $(VENV)/installed
+
+# a stamp, so that a second make does not ask the package index again
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip 'setuptools<80'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+generate: install
+	$(BIN)/lab generate
+
+clean:
+	rm -rf build $(VENV)

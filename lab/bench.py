@@ -1,0 +1,214 @@
+"""What `lab bench` does, from a selection to a finished run: build, plan, measure, cross-check.
+
+Everything it decides before the first sample goes into the run's header, so that the report can show what was declared.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab import builder, catalogue, conformance, driver, environment, interpreters, plan, results
+from lab.catalogue import TWIN_SUFFIX, Arm, Scenario
+from lab.executor import ProcessExecutor, run_crosscheck
+from lab.interpreters import Interpreter
+
+CONFIDENCE = 0.95
+MARGINS = {"absolute_ns": 0.5, "relative": 0.02,
+           "rule": "the largest of absolute_ns, relative × the reference arm's median, and the A/A envelope of the cell"}
+CROSSCHECK_SHARE = 0.15     # of the budget, where a plain pyperf.Runner runs beside the paired protocol
+CROSSCHECK_FROM_S = 120.0   # smaller budgets have no time for it
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    scenarios: tuple[str, ...]
+    arms: tuple[str, ...]
+    pythons: tuple[str, ...]
+    preset: str
+    budget_s: float
+    protocol: str               # "paired" or "pyperf"
+    seed: int
+    name: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A request with all its names resolved and everything built."""
+
+    top: Path
+    request: Request
+    arms: Mapping[str, Arm]
+    scenarios: tuple[Scenario, ...]
+    interpreters: tuple[Interpreter, ...]
+    libraries: builder.Libraries
+    plan: plan.Plan
+
+    def job(self, sheet: plan.Sheet) -> dict:
+        """What a worker must know beyond what the scheduler adds."""
+        scenario = next(each for each in self.scenarios if each.name == sheet.scenario)
+        return {"scenario": scenario.name, "body": scenario.body, "thread": scenario.thread, "unit": scenario.unit,
+                "requires": list(scenario.requires), "size": scenario.size, "single": scenario.single,
+                "setup": str(scenario.folder / "setup.py"), "libraries": self.libraries.for_worker(sheet.interpreter),
+                "arms": [self._arm(sheet.interpreter, arm_id) for arm_id in sheet.arms]}
+
+    def _arm(self, tag: str, arm_id: str) -> dict:
+        return {"id": arm_id, "path": str(self.libraries.arm(tag, arm_id)),
+                "abi": self.arms[arm_id.removesuffix(TWIN_SUFFIX)].abi}
+
+
+def new_name(now: datetime.datetime | None = None) -> str:
+    """A name for a run: ``2026-11-22-183015``, the time in UTC."""
+    return (now or datetime.datetime.now(datetime.timezone.utc)).strftime("%Y-%m-%d-%H%M%S")
+
+
+def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
+          say: Callable[[str], None] = lambda text: None) -> tuple[Path, driver.Outcome]:
+    """Measure what [request] asks for into results/<name>/; the folder, and how it ended.
+
+    [progress] is told what the scheduler does, [say] sentences about the rest. Raises LabError.
+    """
+    begin = time.monotonic()
+    prepared = _prepare(top, request, say)
+    folder = top / "results" / request.name
+    store = results.RunStore.create(folder, _header(prepared))
+    _carry_conformance(top, store)
+    if request.protocol == "pyperf":
+        return folder, _plain(prepared, store, prepared.plan.sheets, begin + request.budget_s, begin, say, every_cell=True)
+    checked = [sheet for sheet in prepared.plan.sheets if _scenario(prepared, sheet).crosscheck]
+    reserve_s = request.budget_s * CROSSCHECK_SHARE if checked and request.budget_s >= CROSSCHECK_FROM_S else 0.0
+    worker = Path(__file__).resolve().parent / "worker" / "measure.py"
+    executors = {each.tag: ProcessExecutor(each.path, worker, seed=request.seed) for each in prepared.interpreters}
+    left_s = request.budget_s - (time.monotonic() - begin)
+    outcome = driver.run(prepared.plan, store, executors, lambda sheet, process, loops, calibrate: prepared.job(sheet),
+                         left_s, progress=progress, reserve_s=reserve_s)
+    if outcome.status == "interrupted":
+        return folder, outcome
+    if reserve_s:
+        return folder, _plain(prepared, store, checked, begin + request.budget_s, begin, say, outcome=outcome)
+    store.finish("complete", time.monotonic() - begin)
+    return folder, outcome
+
+
+def _prepare(top: Path, request: Request, say: Callable[[str], None]) -> _Bench:
+    every_arm = catalogue.arms(top)
+    chosen = {arm.id for arm in catalogue.select("arm", request.arms, every_arm)}
+    scenarios = tuple(catalogue.select("scenario", request.scenarios, catalogue.scenarios(top)))
+    found = tuple(interpreters.select(request.pythons))
+    libraries = builder.build(top, found, lambda output: say(f"built {output}"))
+    selection = None if chosen == set(every_arm) else chosen
+    made = plan.make_plan(every_arm, scenarios, [each.tag for each in found], request.seed, selection)
+    return _Bench(top, request, every_arm, scenarios, found, libraries, made)
+
+
+def _scenario(prepared: _Bench, sheet: plan.Sheet) -> Scenario:
+    return next(each for each in prepared.scenarios if each.name == sheet.scenario)
+
+
+def _header(prepared: _Bench) -> dict:
+    request, made = prepared.request, prepared.plan
+    return {
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": list(request.command), "seed": request.seed, "preset": request.preset, "budget_s": request.budget_s,
+        "protocol": request.protocol, "confidence": CONFIDENCE, "margins": MARGINS, "twin": made.twin,
+        "reference": {scenario.name: scenario.reference for scenario in prepared.scenarios},
+        "comparisons": [list(each) for each in made.comparisons],
+        "arms": [{"id": arm.id, "kind": arm.kind, "title": arm.title, "summary": arm.summary, "source": arm.source,
+                  "abi": arm.abi} for arm in prepared.arms.values()],
+        "scenarios": [{"name": each.name, "title": each.title, "question": each.question, "source": each.source,
+                       "thread": each.thread, "unit": each.unit, "reference": each.reference,
+                       "parameters": {key: list(values) for key, values in each.parameters.items()}}
+                      for each in prepared.scenarios],
+        "interpreters": [{"tag": each.tag, "version": each.version, "implementation": each.implementation,
+                          "path": Path(each.path).name, "hpy": each.hpy} for each in prepared.interpreters],
+        "hashes": _hashes(prepared.top, [each.tag for each in prepared.interpreters]), "environment": environment.facts(prepared.top),
+        "sheets": [sheet.as_dict() for sheet in made.sheets],
+        "not_applicable": [{"interpreter": each.interpreter, "scenario": each.scenario, "benchmark": each.benchmark,
+                            "arm": each.arm, "why": each.why} for each in made.not_applicable],
+    }
+
+
+def _hashes(top: Path, tags: Sequence[str]) -> dict[str, str]:
+    """sha256 of every specification, source and binary that a number of these interpreters depends on, by its path."""
+    paths = [path for folder in ("csrc", "variants", "lab/worker") for path in (top / folder).rglob("*")
+             if path.is_file() and path.suffix in (".c", ".h", ".S", ".toml", ".py")]
+    paths += [path for folder in ("native", "drivers", "universal", *tags) for path in (top / "build" / folder).glob("*.so")]
+    return {path.relative_to(top).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
+
+
+def conformance_file(top: Path) -> Path:
+    """Where `lab check` leaves its outcomes for the next run to take along."""
+    return top / "build" / "conformance.json"
+
+
+def _carry_conformance(top: Path, store: results.RunStore) -> None:
+    """Take along what `lab check` last found, if it was found with the binaries of this run."""
+    try:
+        kept = json.loads(conformance_file(top).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return
+    for tag, entry in kept.items():
+        if tag in {each["tag"] for each in store.header["interpreters"]} and entry["hashes"] == _hashes(top, [tag]):
+            store.add_conformance(tag, entry["rows"])
+
+
+def keep_conformance(top: Path, interpreter: Interpreter, outcomes: Sequence[conformance.Outcome]) -> Path:
+    """Leave the outcomes of a whole suite in build/conformance.json, with the hashes they hold for."""
+    path = conformance_file(top)
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        kept = {}
+    kept[interpreter.tag] = {"hashes": _hashes(top, [interpreter.tag]), "rows": [outcome.as_dict() for outcome in outcomes]}
+    path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+    return path
+
+
+def _plain(prepared: _Bench, store: results.RunStore, sheets: Sequence[plan.Sheet], deadline: float, begin: float,
+           say: Callable[[str], None], every_cell: bool = False, outcome: driver.Outcome | None = None) -> driver.Outcome:
+    """Measure the arms of [sheets] with an ordinary pyperf.Runner, and finish the run."""
+    status, failures = "complete", len(store.header["failures"])
+    try:
+        with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+            for interpreter in prepared.interpreters:
+                mine = [sheet for sheet in sheets if sheet.interpreter == interpreter.tag]
+                for scenario in dict.fromkeys(sheet.scenario for sheet in mine):
+                    say(f"plain pyperf: {scenario}, {interpreter.tag}")
+                    commands = _plain_commands(prepared, interpreter, [s for s in mine if s.scenario == scenario],
+                                               Path(folder), every_cell)
+                    run_crosscheck(commands, store, interpreter.tag, scenario, deadline)
+    except KeyboardInterrupt:
+        status = "interrupted"
+    elapsed_s = time.monotonic() - begin
+    store.finish(status, elapsed_s)
+    failed = len(store.header["failures"])
+    before = outcome or driver.Outcome(status, 0, failures, elapsed_s)
+    return replace(before, status=status, failures=failed, elapsed_s=elapsed_s)
+
+
+def _plain_commands(prepared: _Bench, interpreter: Interpreter, sheets: Sequence[plan.Sheet], folder: Path,
+                    every_cell: bool) -> dict[str, list[str]]:
+    """arm id -> argv of plain.py, each arm once; the first parameter set alone unless [every_cell]."""
+    script = Path(__file__).resolve().parent / "worker" / "plain.py"
+    commands = {}
+    for sheet in sheets:
+        benchmarks = sheet.benchmarks if every_cell else sheet.benchmarks[:1]
+        for index, arm_id in enumerate(sheet.arms):
+            if arm_id in commands or arm_id.endswith(TWIN_SUFFIX):
+                continue
+            job = prepared.job(sheet)
+            job["arms"] = [job["arms"][index]]
+            job["cells"] = [{"benchmark": name, "parameters": dict(parameters)} for name, parameters in benchmarks]
+            path = folder / f"{sheet.scenario}-{catalogue.file_stem(arm_id)}.json"
+            path.write_text(json.dumps(job), encoding="utf-8")
+            commands[arm_id] = [interpreter.path, str(script), "--job", str(path), "--quiet", "--inherit-environ", "LD_BIND_NOW"]
+    return commands

@@ -1,0 +1,301 @@
+"""The command line: the only place that prints or exits. What each command does is done elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from lab.errors import LabError, UnknownName
+
+PYTHON_HELP = "An interpreter: a tag of `lab list interpreters`, a path or a command. May be given more than once."
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def cli():
+    """How should native code that was not handed an HPyContext get one?
+
+    HPy Context Lab builds the proposals of HPy issue #268, proves by running what each guarantees, and measures what each
+    costs. With --debug, an error shows its traceback.
+    """
+
+
+def _top() -> Path:
+    from lab import catalogue
+    return catalogue.root()
+
+
+def _console():
+    from rich.console import Console
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+@cli.command()
+def doctor():
+    """What this machine can measure and what it cannot, and what to do about it."""
+    from rich.table import Table
+
+    from lab import doctor as examination
+    checks = examination.examine(_top())
+    table = Table(box=None, pad_edge=False, show_header=False)
+    colours = {"ok": "green", "warn": "yellow", "missing": "red"}
+    for check in checks:
+        table.add_row(f"[{colours[check.status]}]{check.status}[/]", check.name, check.found)
+        if check.remedy:
+            table.add_row("", "", f"[dim]→ {check.remedy}[/]")
+    _console().print(table)
+    if any(check.status == "missing" for check in checks):
+        raise SystemExit(1)
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Change nothing; fail if a generated file is not what the specs say.")
+def generate(check):
+    """Make the generated header, and what goes with it, from the specs."""
+    from lab import autogen
+    top = _top()
+    if check:
+        stale = autogen.check(top)
+        for path in stale:
+            click.echo(f"{path.relative_to(top)} is not what the specifications say", err=True)
+        if stale:
+            raise LabError("generated files are stale", "run: lab generate")
+        click.echo(f"{len(autogen.render(top))} generated files are what the specifications say")
+        return
+    changed = autogen.generate(top)
+    for path in changed:
+        click.echo(f"wrote {path.relative_to(top)}")
+    if not changed:
+        click.echo("nothing to change")
+
+
+@cli.command()
+@click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
+def build(pythons):
+    """Build everything that is written in C, and only what changed."""
+    from lab import builder, interpreters
+    made = []
+
+    def progress(output):
+        made.append(output)
+        click.echo(f"built {output}")
+
+    found = interpreters.select(pythons)
+    builder.build(_top(), found, progress)
+    click.echo(f"{len(made)} built, for {', '.join(each.tag for each in found)}" if made else "nothing to build")
+
+
+@cli.command()
+@click.argument("probes", nargs=-1)
+@click.option("--arm", "arms", multiple=True, help="An arm or a proposal. May be given more than once.")
+@click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
+def check(probes, arms, pythons):
+    """Prove by running what each arm guarantees; PROBES are names of `lab list probes`, or all.
+
+    Exits with 1 where an arm does not do what its .toml claims.
+    """
+    from lab import bench as benching, builder, catalogue, conformance, interpreters
+    top = _top()
+    every_probe, every_arm = conformance.probes(), catalogue.arms(top)
+    chosen = catalogue.select("probe", probes, every_probe)
+    taking_part = {arm.id: arm for arm in catalogue.select("arm", arms, every_arm)}
+    found = interpreters.select(pythons)
+    libraries = builder.build(top, found, lambda output: click.echo(f"built {output}", err=True))
+    broken = []
+    for interpreter in found:
+        def progress(outcome):
+            if not sys.stdout.isatty() and outcome.outcome != "n/a":
+                click.echo(f"{interpreter.tag} {outcome.probe} {outcome.arm}: {outcome.outcome} ({outcome.seconds:.1f} s)")
+
+        outcomes = conformance.check(chosen, taking_part, interpreter, libraries, progress=progress)
+        _print_matrix(interpreter.tag, outcomes, list(taking_part))
+        broken += [(interpreter, outcome) for outcome in outcomes if outcome.breaks_claim]
+        if len(chosen) == len(every_probe) and len(taking_part) == len(every_arm):
+            benching.keep_conformance(top, interpreter, outcomes)
+    for interpreter, outcome in broken:
+        click.echo(f"\n{outcome.arm} claims {outcome.expected} for {outcome.probe}, and it was {outcome.outcome}:\n"
+                   f"{outcome.detail}\nalone: lab check {outcome.probe} --arm {outcome.arm} --python {interpreter.path}", err=True)
+    if broken:
+        raise SystemExit(1)
+
+
+def _print_matrix(tag, outcomes, arms):
+    from rich.table import Table
+    table = Table(title=f"conformance, {tag}", title_justify="left", box=None, pad_edge=False)
+    table.add_column("arm")
+    probes = list(dict.fromkeys(outcome.probe for outcome in outcomes))
+    for probe in probes:
+        table.add_column(probe)
+    colours = {"ok": "green", "n/a": "dim", "refused": "yellow"}
+    cells = {(outcome.arm, outcome.probe): outcome.outcome for outcome in outcomes}
+    for arm in arms:
+        row = [cells[arm, probe] for probe in probes]
+        table.add_row(arm, *(f"[{colours.get(outcome, 'red')}]{outcome}[/]" for outcome in row))
+    _console().print(table)
+
+
+@cli.command()
+@click.argument("scenarios", nargs=-1)
+@click.option("--arm", "arms", multiple=True, help="An arm or a proposal. May be given more than once.")
+@click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
+@click.option("--preset", default="default", show_default=True, help="A budget of time: quick (60 s), default (5 min), rigorous (1 h).")
+@click.option("--budget", help="Another budget of time: 90s, 10m, 2h.")
+@click.option("--protocol", type=click.Choice(["paired", "pyperf"]), default="paired", show_default=True,
+              help="pyperf: an ordinary pyperf.Runner, one benchmark after the other.")
+@click.option("--name", help="The run's name; the time, if none is given.")
+@click.option("--seed", type=int, help="The seed of every order; a random one, if none is given.")
+def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed):
+    """Measure what each arm costs into results/; SCENARIOS are names of `lab list scenarios`, or all."""
+    import secrets
+
+    from lab import bench as benching, plan, units
+    if preset not in plan.PRESETS:
+        raise UnknownName("preset", preset, plan.PRESETS, "lab bench --help")
+    try:
+        budget_s = units.parse_duration(budget) if budget else plan.PRESETS[preset]
+    except ValueError as error:
+        raise LabError(str(error), "for instance: lab bench all --budget 10m") from None
+    name = name or benching.new_name()
+    if os.sep in name or name.startswith("."):
+        raise LabError(f"{name!r} cannot be the name of a run", "choose letters, digits, - and _")
+    request = benching.Request(scenarios, arms, pythons, preset if not budget else "budget", budget_s, protocol,
+                               secrets.randbits(32) if seed is None else seed, name, ("lab", *sys.argv[1:]))
+    with _Progress(budget_s) as progress:
+        folder, outcome = benching.bench(_top(), request, progress.event, progress.say)
+    click.echo(f"{outcome.status}: {outcome.processes} processes in {units.format_duration(outcome.elapsed_s)}, "
+               f"{outcome.failures} failures; lab report {folder.name}")
+    if outcome.failures:
+        click.echo(f"{outcome.failures} failures are in results/{folder.name}/run.json and in the report", err=True)
+    if outcome.status == "interrupted":
+        raise SystemExit(130)
+    if outcome.failures:
+        raise SystemExit(1)
+
+
+class _Progress:
+    """Progress with the time left: a bar on a terminal, a line every tenth of the budget elsewhere."""
+
+    def __init__(self, budget_s):
+        self.budget_s, self.bar, self.said = budget_s, None, 0
+
+    def __enter__(self):
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+            self.bar = Progress(BarColumn(24), TextColumn("{task.percentage:3.0f} %"), TextColumn("{task.fields[left]} left"),
+                                TextColumn("{task.description}"), console=Console(stderr=True), transient=True)
+            self.task = self.bar.add_task("", total=self.budget_s, left="")
+            self.bar.start()
+        return self
+
+    def __exit__(self, *exception):
+        if self.bar:
+            self.bar.stop()
+
+    def event(self, event):
+        from lab import units
+        if event.kind in ("failure", "short"):
+            self.say(f"{event.kind}: {event.text}")
+        left = units.format_duration(max(0.0, event.budget_s - event.elapsed_s))
+        if self.bar:
+            self.bar.update(self.task, completed=event.elapsed_s, total=event.budget_s, description=event.text, left=left)
+        elif event.elapsed_s * 10 // event.budget_s > self.said:
+            self.said = event.elapsed_s * 10 // event.budget_s
+            click.echo(f"{event.processes} processes, {left} left ({event.text})", err=True)
+
+    def say(self, text):
+        if self.bar:
+            self.bar.console.print(text, highlight=False, markup=False)
+        else:
+            click.echo(text, err=True)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, metavar="[RUN]")
+def report(runs):
+    """Render a run (its name or folder; the latest, if none is given) as one HTML file in reports/."""
+    from lab import report as reporting, results
+    top = _top()
+    if len(runs) > 1:
+        raise LabError("a report is made of one run", "give one name; lab compare shows two runs side by side")
+    run = results.load(results.find(top / "results", runs[0] if runs else "latest"))
+    path = reporting.render(run, top / "reports" / run.name)
+    for line in reporting.summary(run):
+        click.echo(line)
+    click.echo(f"report: {os.path.relpath(path)}")
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN]")
+@click.option("--format", "form", default="table", help="table, csv, json or md.")
+def compare(runs, form):
+    """The arms within a run, or the same cells of two runs, as tables."""
+    from lab import results, tables
+    from lab.analysis import paired
+    if form not in tables.FORMATS:
+        raise UnknownName("format", form, tables.FORMATS, "lab compare --help")
+    if len(runs) > 2:
+        raise LabError(f"{len(runs)} runs were given; one or two can be compared")
+    loaded = [results.load(results.find(_top() / "results", name)) for name in runs]
+    findings = [paired.analyse(run) for run in loaded]
+    found = (tables.of_run(findings[0]) if len(runs) == 1
+             else tables.of_two_runs(loaded[0].name, findings[0], loaded[1].name, findings[1]))
+    if form != "table":
+        click.echo(tables.render(found, form))
+        return
+    from rich.table import Table
+    for each in found:
+        table = Table(title=each.title, title_justify="left", box=None, pad_edge=False)
+        for column in each.columns:
+            table.add_column(column, no_wrap=True)
+        for row in each.text:
+            table.add_row(*row)
+        _console().print(table)
+        click.echo()
+
+
+@cli.command("list")
+@click.argument("what", type=click.Choice(["arms", "scenarios", "probes", "interpreters"]))
+def list_(what):
+    """What there is."""
+    from lab import catalogue, conformance, interpreters
+    rows = {
+        "arms": lambda: [(arm.id, arm.kind, arm.summary) for arm in catalogue.arms(_top()).values()],
+        "scenarios": lambda: [(each.name, each.thread, each.question) for each in catalogue.scenarios(_top()).values()],
+        "probes": lambda: [(each.name, " ".join(each.requires), each.question) for each in conformance.probes().values()],
+        "interpreters": lambda: [(each.tag, each.path, f"HPy {each.hpy}" + "".join(f"; lacks {what}: {remedy}" for what, remedy
+                                  in each.missing)) for each in interpreters.known().values()],
+    }[what]()
+    width = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    for name, kind, text in rows:
+        click.echo(f"{name:{width[0]}}  {kind:{width[1]}}  {text}")
+
+
+def main(arguments=None):
+    """Run the command line; every failure ends in a message, and in a traceback only with --debug."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        status = cli.main([word for word in arguments if word != "--debug"], prog_name="lab", standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        elif isinstance(error, LabError):
+            click.echo(f"lab: {error}", err=True)
+        else:
+            click.echo(f"lab: {type(error).__name__}: {error}\nthis should not happen; --debug shows where it did", err=True)
+        sys.exit(error.exit_status if isinstance(error, LabError) else 70)
+
+
+if __name__ == "__main__":
+    main()

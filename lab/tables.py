@@ -1,0 +1,106 @@
+"""What `lab compare` shows, as rows of text: the arms of one run, or the same cells of two."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.units import format_ns, format_ratio
+
+if TYPE_CHECKING:
+    from lab.analysis.paired import Finding
+    from lab.stats import Estimate
+
+FORMATS = ("table", "csv", "json", "md")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows for people ([text]) and for programs ([records]: full precision, times in ns), one for one."""
+
+    title: str
+    columns: tuple[str, ...]
+    text: tuple[tuple[str, ...], ...]
+    records: tuple[dict, ...]
+
+
+def interval(estimate: Estimate, signed: bool = True) -> str:
+    """``+5.91 ns [+5.80, +6.02]``."""
+    low, high = (format_ns(bound, signed) for bound in (estimate.low, estimate.high))
+    return f"{format_ns(estimate.point, signed)} [{low}, {high}]"
+
+
+def ratio_interval(estimate: Estimate) -> str:
+    """``2.95 [2.91, 3.00]``."""
+    return f"{format_ratio(estimate.point)} [{format_ratio(estimate.low)}, {format_ratio(estimate.high)}]"
+
+
+def _record(finding: Finding) -> dict:
+    numbers = {}
+    for name in ("absolute_ns", "added_ns", "ratio"):
+        estimate = getattr(finding, name)
+        numbers.update({name: estimate.point, f"{name}_low": estimate.low, f"{name}_high": estimate.high})
+    return {"interpreter": finding.interpreter, "benchmark": finding.benchmark, "arm": finding.arm,
+            "reference": finding.reference, "processes": finding.processes, **numbers, "p_adjusted": finding.p_adjusted,
+            "margin_ns": finding.margin_ns, "verdict": finding.verdict}
+
+
+def of_run(findings: Sequence[Finding]) -> list[Table]:
+    """One table for each interpreter and benchmark: every arm against its reference."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.interpreter, finding.benchmark), []).append(finding)
+    columns = ("arm", "added", "ratio", "absolute", "floor", "processes", "verdict")
+    return [Table(f"{benchmark}, {tag}, against {group[0].reference}", columns,
+                  tuple((each.arm, interval(each.added_ns), ratio_interval(each.ratio), format_ns(each.absolute_ns.point),
+                         format_ns(each.floor_ns), str(each.processes), each.verdict) for each in group),
+                  tuple(map(_record, group)))
+            for (tag, benchmark), group in groups.items()]
+
+
+def of_two_runs(first: str, one: Sequence[Finding], second: str, other: Sequence[Finding]) -> list[Table]:
+    """The cells that both runs have, side by side: what each arm adds over its reference in the one and in the other.
+
+    No verdict is given: absolute times drift between runs, and what can be said across them is whether intervals overlap.
+    """
+    known = {(each.interpreter, each.benchmark, each.arm): each for each in other}
+    pairs = [(each, known[key]) for each in one
+             if (key := (each.interpreter, each.benchmark, each.arm)) in known and each.arm != each.reference]
+    text = tuple((a.interpreter, a.benchmark, a.arm, interval(a.added_ns), interval(b.added_ns), _overlap(a, b))
+                 for a, b in pairs)
+    records = tuple({**{f"{key}_1": value for key, value in _record(a).items()},
+                     **{f"{key}_2": value for key, value in _record(b).items()}, "intervals": _overlap(a, b)} for a, b in pairs)
+    columns = ("interpreter", "benchmark", "arm", f"added, {first}", f"added, {second}", "intervals")
+    return [Table(f"{first} beside {second}", columns, text, records)]
+
+
+def _overlap(a: Finding, b: Finding) -> str:
+    return "overlap" if a.added_ns.low <= b.added_ns.high and b.added_ns.low <= a.added_ns.high else "apart"
+
+
+def render(tables: Sequence[Table], form: str) -> str:
+    """All tables as csv, json or md."""
+    records = [record for table in tables for record in table.records]
+    if form == "json":
+        return json.dumps([{key: _finite(value) for key, value in record.items()} for record in records], indent=1)
+    if form == "csv":
+        out = io.StringIO()
+        writer = csv.DictWriter(out, fieldnames=list(records[0]) if records else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        return out.getvalue().rstrip("\n")
+    return "\n\n".join(_markdown(table) for table in tables)
+
+
+def _finite(value):
+    """JSON has no infinity and no NaN."""
+    return None if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))) else value
+
+
+def _markdown(table: Table) -> str:
+    lines = [f"**{table.title}**", "", "| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in table.text])

@@ -1,0 +1,272 @@
+"""lab.analysis.paired and lab.analysis.cells under it: planted differences come out, and nothing else does."""
+
+import dataclasses
+import itertools
+import math
+
+import numpy
+import pytest
+from synthetic import ADDED_NS, INTERPRETER, REFERENCE_NS, TWIN, make_run
+
+from lab import stats
+from lab.analysis import cells, paired, twin
+from lab.results import Run, load
+
+THROUGHPUT = "attached_call[mode=throughput]"
+FORMS = ("enter_leave/ambient", "trampoline/plain", "hpyvm/pointer")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    """A run of 12 processes of 8 rounds with the differences of ADDED_NS."""
+    return load(make_run(tmp_path_factory.mktemp("results") / "planted"))
+
+
+@pytest.fixture(scope="module")
+def findings(run) -> dict:
+    """Its findings by benchmark and arm."""
+    return {(each.benchmark, each.arm): each for each in paired.analyse(run)}
+
+
+def only(run: Run, **wanted) -> Run:
+    """The run with nothing but the samples whose columns have the wanted values."""
+    rows = run.samples
+    for column, values in wanted.items():
+        rows = rows[rows[column].isin(values)]
+    return dataclasses.replace(run, samples=rows.reset_index(drop=True))
+
+
+def changed(run: Run, **header) -> Run:
+    return dataclasses.replace(run, header={**run.header, **header})
+
+
+def one(run: Run, benchmark: str, arm: str) -> paired.Finding:
+    return next(each for each in paired.analyse(run) if (each.benchmark, each.arm) == (benchmark, arm))
+
+
+def test_there_is_one_finding_for_each_arm_of_each_cell(run, findings):
+    """Every arm that has samples in a cell has a finding there, against its scenario's reference."""
+    assert len(paired.analyse(run)) == len(findings)
+    assert findings.keys() == set(zip(run.samples["benchmark"], run.samples["arm"]))
+    assert {(each.scenario, each.reference) for each in findings.values()} == set(run.header["reference"].items())
+
+
+def test_planted_differences_are_found(findings):
+    """Of 81 intervals at 96 % coverage (those of a cell share a reference, and miss together) at least 70 hold what was planted."""
+    held = []
+    for (_, arm), each in findings.items():
+        if arm != each.reference:
+            truth_ns = ADDED_NS.get(arm, ADDED_NS["hpyvm/pointer"])
+            held.append(each.added_ns.covers(truth_ns))
+            assert each.added_ns.point == pytest.approx(truth_ns, abs=0.02 * (REFERENCE_NS[each.scenario] + truth_ns))
+            assert each.ratio.point == pytest.approx(1 + truth_ns / REFERENCE_NS[each.scenario], rel=0.02)
+    assert (len(held), sum(held) >= 70) == (81, True)
+
+
+def test_verdicts_follow_what_was_planted(findings):
+    """More time is worse, less is better, none is equivalent; and 4 ns are nothing beside a comparison of 400 ns."""
+    verdicts = {arm: findings[THROUGHPUT, arm].verdict for arm in ("control/pass_ctx", *ADDED_NS)}
+    assert verdicts == {"control/pass_ctx": "reference", "control/empty": "better", "control/cached_ctx": "equivalent",
+                        "control/hpy_universal_global": "equivalent", "control/hpy_cpython_abi": "worse",
+                        "peer/pygilstate": "worse", **dict.fromkeys(FORMS, "worse")}
+    assert {findings["native_sort", arm].verdict for arm in FORMS} == {"equivalent"}
+
+
+def test_the_reference_stands_beside_itself(findings):
+    """Its own finding adds nothing, claims nothing, and has the absolute time."""
+    each = findings[THROUGHPUT, "control/pass_ctx"]
+    assert (each.added_ns.point, each.ratio.point, each.verdict, each.block, each.processes) == (0.0, 1.0, "reference", 0, 12)
+    assert math.isnan(each.p) and math.isnan(each.p_adjusted) and not each.below_resolution
+    assert each.absolute_ns.point == each.reference_ns == pytest.approx(4.0, rel=0.05)
+    assert each.floor_ns < each.absolute_ns.low
+
+
+def test_a_finding_rests_on_the_statistics_of_the_paired_protocol(run, findings):
+    """Added time, ratio, p and absolute time are those of lab.stats on the raw values of the block, worked out by hand."""
+    rows = run.samples[(run.samples["benchmark"] == THROUGHPUT) & (run.samples["block"] == 1)]
+    arm, reference = (rows[rows["arm"] == name].pivot(index="process", columns="round", values="value_s").to_numpy() * 1e9
+                      for name in ("peer/pygilstate", "control/pass_ctx"))
+    each = findings[THROUGHPUT, "peer/pygilstate"]
+    assert each.added_ns == stats.paired_added(arm, reference)
+    assert each.ratio == stats.paired_ratio(arm, reference)
+    assert each.p == stats.paired_p(numpy.median(arm - reference, axis=1))
+    assert each.absolute_ns == stats.median_interval(numpy.median(arm, axis=1))
+    assert each.reference_ns == numpy.median(numpy.median(reference, axis=1))
+    assert each.floor_ns == arm.min()
+    assert each.shares == stats.variance_shares(arm - reference)
+
+
+def test_blocks_do_not_mix(run, findings):
+    """An arm of block 1 is compared with the reference of block 1: making block 0 ten times slower changes nothing for it."""
+    rows = run.samples
+    slower = dataclasses.replace(run, samples=rows.assign(value_s=rows["value_s"].where(rows["block"] == 1, rows["value_s"] * 10)))
+    for arm in ("peer/pygilstate", "control/empty"):
+        before, after = findings[THROUGHPUT, arm], one(slower, THROUGHPUT, arm)
+        assert after.block == 1
+        assert (after.added_ns, after.ratio, after.reference_ns) == (before.added_ns, before.ratio, before.reference_ns)
+
+
+def test_holm_counts_every_declared_comparison_that_has_data(run):
+    """The smallest p is multiplied by how many there are: 81 arms against references and 33 pairs of forms."""
+    smallest = min(each.p for each in paired.analyse(run) if each.arm != each.reference)
+    adjusted = min(each.p_adjusted for each in paired.analyse(run) if each.arm != each.reference)
+    assert len(run.header["comparisons"]) == 81 + 33
+    assert adjusted == pytest.approx(smallest * (81 + 33))
+    without_data = changed(run, comparisons=run.header["comparisons"] + [[THROUGHPUT, "peer/jni", "control/pass_ctx"]])
+    assert min(each.p_adjusted for each in paired.analyse(without_data) if each.arm != each.reference) == adjusted
+
+
+def test_what_was_not_declared_gets_no_verdict(run):
+    """A comparison that was not declared beforehand is shown, without a verdict."""
+    others = [entry for entry in run.header["comparisons"] if entry[:2] != [THROUGHPUT, "peer/pygilstate"]]
+    each = one(changed(run, comparisons=others), THROUGHPUT, "peer/pygilstate")
+    assert (each.verdict, math.isnan(each.p_adjusted)) == ("undeclared", True)
+    assert each.added_ns.point == pytest.approx(20, abs=0.5)
+
+
+def test_the_margin_is_the_largest_of_three(run, findings):
+    """0.5 ns for a call of 4 ns, 2 % of a comparison of 400 ns, and the A/A envelope where that is larger."""
+    assert findings[THROUGHPUT, "hpyvm/pointer"].margin_ns == 0.5
+    each = findings["native_sort", "hpyvm/pointer"]
+    assert each.margin_ns == 0.02 * each.reference_ns == pytest.approx(8, rel=0.05)
+    strict = changed(run, margins={"absolute_ns": 0.0, "relative": 0.0})
+    envelope = twin.analyse(run).envelope_ns
+    for each in paired.analyse(strict):
+        assert each.margin_ns == each.envelope_ns == envelope[each.interpreter, each.benchmark]
+
+
+def test_nothing_below_the_envelope_is_called_a_difference(tmp_path):
+    """A twin 2 ns off its original takes the verdict from every difference of less than 2 ns, and from none of more."""
+    run = load(make_run(tmp_path / "loud", planted={TWIN: ADDED_NS["hpyvm/pointer"] + 2}))
+    empty, ambient = one(run, THROUGHPUT, "control/empty"), one(run, THROUGHPUT, "enter_leave/ambient")
+    assert empty.envelope_ns > 1.9
+    assert (empty.verdict, empty.below_resolution) == ("equivalent", True)    # the margin is the envelope
+    assert (ambient.verdict, ambient.below_resolution) == ("worse", False)
+
+
+def test_a_cell_without_a_twin_borrows_the_worst_envelope(run):
+    """Where the twin did not run, the largest envelope of the interpreter stands in, and the finding says whose it is."""
+    rows = run.samples
+    lacking = dataclasses.replace(run, samples=rows[(rows["arm"] != TWIN) | (rows["benchmark"] != THROUGHPUT)])
+    worst = max((value, benchmark) for (_, benchmark), value in twin.analyse(lacking).envelope_ns.items())
+    each = one(lacking, THROUGHPUT, "hpyvm/pointer")
+    assert (each.envelope_ns, each.envelope_of) == worst
+    assert one(run, THROUGHPUT, "hpyvm/pointer").envelope_of == THROUGHPUT
+
+
+def test_a_run_without_a_twin_claims_no_difference(run):
+    """No envelope is no licence: differences stay unresolved, and the margin is that of the rule without it."""
+    rows = run.samples
+    each = one(dataclasses.replace(run, samples=rows[rows["arm"] != TWIN]), THROUGHPUT, "peer/pygilstate")
+    assert (each.envelope_ns, each.envelope_of, each.margin_ns, each.verdict) == (math.inf, "", 0.5, "unresolved")
+
+
+def test_too_few_processes_resolve_nothing(run):
+    """Five processes give no interval at 95 %, so neither a difference nor equivalence."""
+    early = sorted(run.samples["process"].unique())[:45]
+    found = paired.analyse(only(run, process=early))
+    assert {each.processes for each in found if each.scenario == "attached_call"} == {5}
+    assert {each.verdict for each in found if each.scenario == "attached_call"} == {"unresolved", "reference"}
+
+
+def test_missing_rounds_and_processes_are_left_out(run):
+    """A process that lost half its rounds, and one that lost an arm, count for what they have."""
+    rows = run.samples
+    first, second = sorted(rows[(rows["benchmark"] == THROUGHPUT) & (rows["block"] == 0)]["process"].unique())[:2]
+    lost = ((rows["process"] == first) & (rows["round"] > 3)) | ((rows["process"] == second) & (rows["arm"] == "hpyvm/pointer"))
+    each = one(dataclasses.replace(run, samples=rows[~lost]), THROUGHPUT, "hpyvm/pointer")
+    assert (each.processes, each.added_ns.n) == (11, 11)
+    assert each.added_ns.point == pytest.approx(4, abs=0.2)
+    assert one(run, "foreign_thread[acquisition=first]", "peer/pygilstate").processes == 11
+
+
+def disturb(run: Run, counter: str, amount: int, **where) -> Run:
+    """The run with one counter set in the batches whose columns have the given values."""
+    rows = run.samples.copy()
+    chosen = numpy.logical_and.reduce([rows[column] == value for column, value in where.items()])
+    rows.loc[chosen, counter] = amount
+    return dataclasses.replace(run, samples=rows)
+
+
+@pytest.mark.parametrize("counter, amount, scenario, flagged", [
+    ("involuntary", 1, "attached_call", True), ("migrations", 1, "attached_call", True), ("steal", 1, "attached_call", True),
+    ("faults", 9, "attached_call", True), ("faults", 8, "attached_call", False), ("voluntary", 1, "attached_call", True),
+    ("voluntary", 1, "foreign_thread", False), ("voluntary", 1, "released_thread", False), ("steal", 1, "foreign_thread", True)])
+def test_contaminated_batches_are_flagged(run, counter, amount, scenario, flagged):
+    """Switches, migrations, steal and faults flag a batch; a voluntary switch only on an attached thread."""
+    rows = run.samples.assign(involuntary=0)
+    quiet = dataclasses.replace(run, samples=rows)
+    assert cells.contaminated(quiet).sum() == 0
+    disturbed = disturb(quiet, counter, amount, scenario=scenario, round=3)
+    expected = (rows["scenario"] == scenario) & (rows["round"] == 3) if flagged else numpy.zeros(len(rows), bool)
+    assert cells.contaminated(disturbed).tolist() == list(expected)
+
+
+def test_faults_are_counted_from_the_arms_own_median(run):
+    """An arm whose every batch faults twenty times is not contaminated by that; one batch of thirty is."""
+    rows = run.samples.assign(involuntary=0, faults=20)
+    assert cells.contaminated(dataclasses.replace(run, samples=rows)).sum() == 0
+    rows.loc[17, "faults"] = 30
+    assert cells.contaminated(dataclasses.replace(run, samples=rows)).nonzero()[0].tolist() == [17]
+
+
+def test_results_stand_with_and_without_contamination(run):
+    """Five rounds of eight made 100 ns slower and flagged: the raw estimate shows them, the clean one does not, nothing is dropped."""
+    rows = run.samples.assign(involuntary=0)
+    chosen = (rows["arm"] == "hpyvm/pointer") & (rows["benchmark"] == THROUGHPUT) & (rows["round"] < 5)
+    rows.loc[chosen, "involuntary"] = 1
+    rows.loc[chosen, "value_s"] += 100e-9
+    each = one(dataclasses.replace(run, samples=rows), THROUGHPUT, "hpyvm/pointer")
+    assert each.contaminated == 5 / 8
+    assert each.added_ns.point == pytest.approx(104, abs=1)
+    assert each.added_clean_ns.point == pytest.approx(4, abs=0.2)
+
+
+def test_a_disturbed_reference_taints_the_pair(run):
+    """A flagged batch of the reference leaves the pair out of the clean estimate, and is not the arm's own share."""
+    rows = run.samples.assign(involuntary=0)
+    rows.loc[(rows["arm"] == "control/pass_ctx") & (rows["benchmark"] == THROUGHPUT), "steal"] = 1
+    each = one(dataclasses.replace(run, samples=rows), THROUGHPUT, "hpyvm/pointer")
+    assert (each.contaminated, each.added_clean_ns.n, each.added_ns.n) == (0.0, 0, 12)
+
+
+def test_pairs_of_forms_are_compared_in_the_declared_direction(run):
+    """Each declared pair of forms, trampoline against ambient among them: 1 ns, and the way back is not there."""
+    pairs = paired.analyse_pairs(run)
+    benchmarks = run.samples["benchmark"].unique()
+    assert {(each.benchmark, each.arm, each.reference) for each in pairs} == {
+        (benchmark, *pair) for benchmark, pair in itertools.product(
+            benchmarks, [("trampoline/plain", "enter_leave/ambient"), ("hpyvm/pointer", "enter_leave/ambient"),
+                         ("trampoline/plain", "hpyvm/pointer")])}
+    found = {(each.arm, each.reference): each for each in pairs if each.benchmark == THROUGHPUT}
+    assert found["trampoline/plain", "enter_leave/ambient"].added_ns.point == pytest.approx(1, abs=0.15)
+    assert found["trampoline/plain", "enter_leave/ambient"].verdict == "worse"
+    assert found["hpyvm/pointer", "enter_leave/ambient"].verdict == "equivalent"
+    assert found["trampoline/plain", "enter_leave/ambient"].reference_ns == pytest.approx(8, rel=0.05)
+
+
+def test_drift_is_said(run):
+    """An arm that loses 3 ns in the second half of the run drifts; its neighbours do not, and the machine's own noise is no drift."""
+    rows = run.samples.copy()
+    late = rows["process"] > rows["process"].max() / 2
+    rows.loc[(rows["arm"] == "hpyvm/pointer") & (rows["benchmark"] == THROUGHPUT) & late, "value_s"] += 3e-9
+    found = {each.arm: each.drift for each in paired.analyse(dataclasses.replace(run, samples=rows)) if each.benchmark == THROUGHPUT}
+    assert found.pop("hpyvm/pointer") is True
+    assert set(found.values()) == {False}
+
+
+def test_parameters_are_those_of_the_header(findings):
+    """A finding carries its benchmark's parameters with their types."""
+    assert findings["attached_work[calls=16]", "hpyvm/pointer"].parameters == {"calls": 16}
+    assert findings["native_sort", "hpyvm/pointer"].parameters == {}
+
+
+def test_interpreters_stand_apart(tmp_path):
+    """Two interpreters give findings of their own, each against the reference it ran itself, and one Holm family."""
+    tags = (INTERPRETER, "pypy3.11")
+    run = load(make_run(tmp_path / "two", processes=6, rounds=4, interpreters=tags))
+    found = paired.analyse(run)
+    assert {tag: sum(each.interpreter == tag for each in found) for tag in tags} == dict.fromkeys(tags, 92)
+    assert {each.processes for each in found} == {5, 6}
+    smallest = min(each.p for each in found if each.arm != each.reference)
+    assert min(each.p_adjusted for each in found if each.arm != each.reference) == pytest.approx(smallest * 2 * (81 + 33))
