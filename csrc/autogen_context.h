@@ -1,9 +1,9 @@
-/* DO NOT EDIT. Made by lab/autogen.py with lab/templates/autogen_context.h.j2 from csrc/interface.h, the variants/…/api.h and the
-   descriptions of the arms; made again by the command
+/* DO NOT EDIT. Made by lab/autogen.py with lab/templates/autogen_context.h.j2
+   from csrc/interface.h, each variants/…/api.h and the descriptions of the arms; made again by the command
 
        lab generate
 
-   It holds 10 arms, 3 entries of the runtime's table and 4 functions of the interface.
+   It holds 10 arms, 3 table entries and 4 interface functions.
 
    An arm's stub.c includes it after hpy.h and defines the functions of the interface. A proposal's runtime.c includes it with
    HPYLAB_RUNTIME defined and defines the proposal's symbols and its part of the table. */

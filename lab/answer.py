@@ -23,14 +23,15 @@ if TYPE_CHECKING:
     from lab.stats import Estimate
 
 BETTER, WORSE, EQUIVALENT, UNRESOLVED = "better", "worse", "equivalent", "unresolved"
-BELOW, UNCONTROLLED = "below resolution", "no A/A control"
+BELOW, UNCONTROLLED, UNDECLARED = "below resolution", "no A/A control", "undeclared"
 CLAIMS = {
     WORSE: "slower than the reference arm; the difference is larger than the A/A envelope",
     BETTER: "faster than the reference arm; the difference is larger than the A/A envelope",
     EQUIVALENT: "the interval lies inside the margin that was written down before sampling",
     UNRESOLVED: "the data allow neither a difference nor equivalence; more processes would narrow the interval",
     BELOW: "a difference, but not larger than what two copies of the same code showed; no claim is made",
-    UNCONTROLLED: "the A/A twin did not run in this cell, so no claim is made",
+    UNCONTROLLED: "no A/A twin ran on this interpreter, so no claim is made",
+    UNDECLARED: "a comparison that was not declared before sampling; numbers are shown, no claim is made",
 }
 TODAY = "peer/pygilstate"  # what extensions of the C API do now: the design to beat, named beside the forms
 LISTED = 4                 # forms named one by one in a sentence; of more, the cheapest and the dearest

@@ -57,8 +57,8 @@ def render(top: Path) -> dict[Path, bytes]:
     arms = list(catalogue.arms(top).values())
     specs.check_forms(top, spec, _forms_of(arms))
     _check_identifiers(arms)
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True, keep_trailing_newline=True)
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined,
+                                     trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
     values = _values(spec, arms)
     texts = {name: environment.get_template(name).render(**values, template=f"lab/templates/{name}") for name in OUTPUTS}
     _refuse_incomplete(spec, arms, texts)
@@ -74,12 +74,12 @@ def spec_hash(spec: specs.Spec) -> int:
 
 
 def _values(spec: specs.Spec, arms: list[catalogue.Arm]) -> dict:
-    titles = {arm.proposal: arm for arm in arms if arm.kind == "form"}
-    functions: list[Callable] = [table_field, table_initialiser, implementation, wrapper, interface_declaration, arm_row]
-    return {"spec": spec, "arms": arms, "titles": titles, "capabilities": sorted(catalogue.CAPABILITIES), "reaches": specs.REACHES,
-            "magic": f"0x{MAGIC:016x}", "spec_hash": f"0x{spec_hash(spec):016x}", "raised": RAISED, "refused": REFUSED,
-            "capsule": CAPSULE, "module": MODULE, "command": COMMAND, "cdef": cdef(spec), "layouts": layouts(spec),
-            "cell": _cell, **{function.__name__: function for function in functions}}
+    described = {arm.proposal: arm for arm in arms if arm.kind == "form"}
+    pieces: list[Callable] = [table_field, table_initialiser, implementation, wrapper, interface_declaration, arm_row, cell]
+    return {"spec": spec, "arms": arms, "described": described, "capabilities": sorted(catalogue.CAPABILITIES),
+            "reaches": specs.REACHES, "magic": f"0x{MAGIC:016x}", "spec_hash": f"0x{spec_hash(spec):016x}", "raised": RAISED,
+            "refused": REFUSED, "capsule": CAPSULE, "module": MODULE, "command": COMMAND, "cdef": cdef(spec),
+            "layouts": layouts(spec), **{piece.__name__: piece for piece in pieces}}
 
 
 # ---- the pieces
@@ -136,7 +136,8 @@ def layouts(spec: specs.Spec) -> list[str]:
         try:
             ffi.cdef(_cdef_of(declarations) if declarations is spec.native else _CONTEXT_FOR_CFFI + _cdef_of(declarations))
         except (CDefError, FFIError) as error:
-            raise SpecError(declarations[0].path, 1, f"what cffi cannot read ({error})", "declarations that cffi can read") from None
+            found = f"what cffi cannot read ({error})"
+            raise SpecError(declarations[0].path, 1, found, "declarations that cffi can read") from None
     conditions = []
     for name in (declaration.name for declaration in spec.interface if declaration.name and not declaration.is_function):
         kind = ffi.typeof(name)
@@ -158,7 +159,7 @@ def _cdef_of(declarations: tuple[specs.Declaration, ...]) -> str:
                    if not (declaration.is_function and declaration.name.startswith("HPyLab_")))
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """As a cell of a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")
 
@@ -182,7 +183,7 @@ def _check_identifiers(arms: list[catalogue.Arm]) -> None:
             raise SpecError(path, 1, f"the arm {arm.id!r}", "names of small letters, digits and underscores")
         other = seen.setdefault(arm.id.replace("/", "_"), arm.id)
         if other != arm.id:
-            raise SpecError(path, 1, f"the arm {arm.id!r} beside {other!r}", "names that differ once the slash is an underscore")
+            raise SpecError(path, 1, f"the arm {arm.id!r} beside {other!r}", "names that differ with an underscore for the slash")
 
 
 def _refuse_incomplete(spec: specs.Spec, arms: list[catalogue.Arm], texts: Mapping[str, str]) -> None:
@@ -199,4 +200,4 @@ def _refuse_incomplete(spec: specs.Spec, arms: list[catalogue.Arm], texts: Mappi
     for what, where, expected, found in counts:
         if found != expected or found == 0:
             raise LabError(f"the generated {where} holds {found} {what} of {expected}",
-                           "mend lab/templates/ or the specifications (csrc/interface.h, variants/*/api.h), then run: " + COMMAND)
+                           f"mend lab/templates/ or the specifications (csrc/interface.h, variants/*/api.h), then run: {COMMAND}")

@@ -117,7 +117,7 @@ def _scenario(prepared: _Bench, sheet: plan.Sheet) -> Scenario:
 def _header(prepared: _Bench) -> dict:
     request, made = prepared.request, prepared.plan
     return {
-        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "name": request.name, "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": list(request.command), "seed": request.seed, "preset": request.preset, "budget_s": request.budget_s,
         "protocol": request.protocol, "confidence": CONFIDENCE, "margins": MARGINS, "twin": made.twin,
         "reference": {scenario.name: scenario.reference for scenario in prepared.scenarios},

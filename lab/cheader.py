@@ -1,7 +1,7 @@
 """C headers in the lab's small dialect, taken apart into declarations.
 
-No preprocessor runs, so that nothing but Python is needed: the only directives are an include guard and #include <…>, and both
-are dropped. An annotation, HPyLab_ID(n) or HPyLab_API(form, ROLE, REACH), stands before the declaration it belongs to.
+No preprocessor runs, so that nothing but Python is needed: the only directives are an include guard and #include <…>, and
+both are dropped. An annotation, HPyLab_ID(n) or HPyLab_API(form, ROLE, REACH), stands before the declaration it belongs to.
 
 To pycparser each declaration goes as one line, numbered by its place in the file. Characters keep their distance, so that a
 column found there is a place in the file, whatever the version of pycparser says about lines.
@@ -33,8 +33,10 @@ _PRELUDE = "".join(f"typedef int {name}; " for name in [*_INTEGERS, "HPy_ssize_t
 _COMMENT_OR_LITERAL = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.S)
 _DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(.*?)[ \t]*$", re.M)
 _ANNOTATION = re.compile(r"\b(HPyLab_ID|HPyLab_API)\b(?:\s*\(([^()]*)\))?")
-_KEYWORDS = frozenset("typedef struct union enum static inline extern const volatile restrict void char short int long float double "
-                      "signed unsigned return if else for while do switch case default break continue goto sizeof".split())
+_WHERE_A_TYPE_STANDS = re.compile(r"\b([A-Za-z_]\w*)(?=\s*\*|\s+[A-Za-z_]|\s*\(\s*\*)|(?<=[(,])\s*([A-Za-z_]\w*)(?=\s*[,)])")
+_KNOWN = frozenset("typedef struct union enum static inline extern const volatile restrict void char short int long float "
+                   "double signed unsigned return if else for while do switch case default break continue goto "
+                   "sizeof HPyContext HPy".split() + _INTEGERS)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,8 @@ class Header:
             if not self.flat[annotation.end:after].strip(" ;"):
                 raise self.error(annotation.line, f"{annotation} with no declaration after it", "a declaration")
             if annotation.start > start:
-                raise self.error(annotation.line, f"{annotation} inside a declaration", "the end of the declaration before it (';')")
+                expected = "the end of the declaration before it (';')"
+                raise self.error(annotation.line, f"{annotation} inside a declaration", expected)
         return inside[0] if inside else None
 
     def _parsed(self) -> list[c_ast.Node]:
@@ -169,7 +172,8 @@ class Header:
     def _syntax_error(self, lines: list[str], error: ParseError) -> SpecError:
         """What is wrong with the last of [lines]: a name that parses once it is a type is an unknown type."""
         start, end = self.spans[len(lines) - 1]
-        names = [name for name in dict.fromkeys(re.findall(r"[A-Za-z_]\w*", lines[-1])) if name not in _KEYWORDS]
+        names = dict.fromkeys(match[1] or match[2] for match in _WHERE_A_TYPE_STANDS.finditer(lines[-1]))
+        names = [name for name in names if name not in _KNOWN]
         for guess in itertools.chain(itertools.combinations(names, 1), itertools.combinations(names, 2)):
             try:
                 _parse(lines, types=guess)
@@ -205,9 +209,10 @@ class Header:
         if [getattr(_result(parameter), "names", None) for parameter in parameters] == [["void"]]:
             parameters = []
         return Declaration(
-            name=node.name or "", path=self.path, line=self._line_of(node.name, begin, end), comment=self._comment_above(start),
-            source=self.text[begin:end], code=_tidy(self.code[begin:end]), defines=tuple(_defined(node)), is_function=is_function,
-            has_body=isinstance(nodes[0], c_ast.FuncDef), parameters=tuple(getattr(p, "name", None) or "" for p in parameters),
+            name=node.name or "", path=self.path, line=self._line_of(node.name, begin, end),
+            comment=self._comment_above(start), source=self.text[begin:end], code=_tidy(self.code[begin:end]),
+            defines=tuple(_defined(node)), is_function=is_function, has_body=isinstance(nodes[0], c_ast.FuncDef),
+            parameters=tuple(getattr(parameter, "name", None) or "" for parameter in parameters),
             is_void=is_function and getattr(_result(node.type), "names", None) == ["void"], node=node)
 
     def _comment_above(self, start: int) -> str:
@@ -271,7 +276,8 @@ def _old_style_parameters(node: c_ast.Node) -> Iterator[str]:
 
 def _defined(node: c_ast.Node) -> Iterator[str]:
     """The names of functions, typedefs, enum constants, and of the tags whose members are given."""
-    if isinstance(node, (c_ast.Typedef, c_ast.Enumerator)) or (isinstance(node, c_ast.Decl) and isinstance(node.type, c_ast.FuncDecl)):
+    is_function = isinstance(node, c_ast.Decl) and isinstance(node.type, c_ast.FuncDecl)
+    if is_function or isinstance(node, (c_ast.Typedef, c_ast.Enumerator)):
         yield node.name
     if isinstance(node, (c_ast.Struct, c_ast.Union)) and node.decls and node.name:
         yield node.name

@@ -60,7 +60,7 @@ class RunStore:
     """A run being written. Whatever a method here was given is on the disk when it returns, and survives any crash."""
 
     def __init__(self, state: _State, journal: Journal):
-        self._state, self._journal, self._stale = state, journal, set()
+        self._state, self._journal = state, journal
         self._written = state.header["folded"]    # the number of the last record in the journal
         self.folder = state.ledger.folder
 
@@ -88,9 +88,8 @@ class RunStore:
     def open(cls, folder: Path) -> RunStore:
         """An interrupted run, to go on with; it begins by putting its files in order. Raises ResultsError as load does."""
         state = _read(folder)
-        stale = _replay(state)
+        _replay(state)
         store = cls(state, Journal(folder))
-        store._stale = stale
         store.update(status="running")
         store.flush()
         return store
@@ -145,9 +144,11 @@ class RunStore:
 
     def flush(self):
         """Writes the journal's records into the run's files, each replaced whole, and empties the journal."""
-        self._stale |= _replay(self._state)    # a Ctrl-C may have come between a record and its folding
-        self._state.ledger.write({name: self._state.content(name) for name in (*sorted(self._stale), HEADER)})
-        self._stale = set()
+        state = self._state
+        _replay(state)    # a Ctrl-C may have come between a record and its folding
+        # The header last: its "folded" says that the other files have everything up to that record.
+        state.ledger.write({name: state.content(name) for name in (*sorted(state.stale), HEADER)})
+        state.stale.clear()
         self._journal.empty()
 
     def finish(self, status: str, elapsed_s: float):
@@ -165,7 +166,7 @@ class RunStore:
         self._written += 1
         record = {"n": self._written, **record}
         self._journal.append(record)
-        self._stale |= self._state.fold(record, runs)
+        self._state.fold(record, runs)
 
 
 @dataclass
@@ -179,30 +180,31 @@ class _State:
     conformance: dict[str, list[dict]] = field(default_factory=dict)
     processes: set[int] = field(default_factory=set)
     metadata: dict[str, dict] = field(default_factory=dict)                       # interpreter -> of its first run
+    stale: set[str] = field(default_factory=set)                                  # files, less the header, that lack something
 
-    def fold(self, record: dict, runs: samples.Suites | None = None) -> set[str]:
-        """Takes in one record of the journal, unless it is in already; answers the files that are stale now, less the header.
+    def fold(self, record: dict, runs: samples.Suites | None = None):
+        """Takes in one record of the journal, unless it is in already.
 
         [runs]: what runs_of_answer made of the answer, where that is known.
         """
         if record["n"] <= self.header["folded"]:
-            return set()
-        kind, stale = record["kind"], set()
+            return
+        kind = record["kind"]
         if kind == "answer":
             runs = runs or samples.runs_of_answer(record["answer"], record["sheet"], record["process"], record["seed"],
                                                   self.header["reference"])
             self.take_in(runs)
-            stale.update(runs)
+            self.stale.update(runs)
         elif kind == "crosscheck":
-            name, self.crosscheck[name] = _crosscheck(record)
-            stale.add(name)
+            name, suite = _crosscheck(record)
+            self.crosscheck[name] = suite
+            self.stale.add(name)
         elif kind == "conformance":
             self.conformance[record["interpreter"]] = record["rows"]
-            stale.add(CONFORMANCE)
+            self.stale.add(CONFORMANCE)
         else:
             self.header[kind].append(record["entry"])
         self.header["folded"] = record["n"]
-        return stale
 
     def take_in(self, runs: samples.Suites):
         """Adds the runs of one interpreter."""
@@ -257,15 +259,14 @@ def _read(folder: Path) -> _State:
     return state
 
 
-def _replay(state: _State) -> set[str]:
-    """Folds in what is in the journal and not yet in [state]; answers the files that are stale now."""
-    folder, stale = state.ledger.folder, set()
+def _replay(state: _State):
+    """Folds in what is in the journal and not yet in [state]."""
+    folder = state.ledger.folder
     for record in read_journal(folder):
         try:
-            stale |= state.fold(record)
+            state.fold(record)
         except (KeyError, TypeError, ValueError, WorkerError):
             raise ResultsError(f"run {folder.name!r}: journal.jsonl was edited after it was written", RESTORE) from None
-    return stale
 
 
 def _unpack(ledger: Ledger, name: str, unpack: Callable[[bytes], Any]) -> Any:

@@ -82,7 +82,7 @@ class Spec:
 
 
 def implementation_name(name: str) -> str:
-    """``HPy_GetVM`` -> ``ctx_GetVM``, ``HPyContextTrampoline_Free`` -> ``ctx_ContextTrampoline_Free``, as HPy's autogen names."""
+    """``HPy_GetVM`` -> ``ctx_GetVM``, ``HPyContextTrampoline_Free`` -> ``ctx_ContextTrampoline_Free``, after hpy's autogen."""
     return "ctx_" + re.sub(r"^HPy_?", "", name)
 
 
@@ -146,7 +146,8 @@ def _interface(header: Header) -> tuple[Declaration, ...]:
         if declaration.is_function:
             expected = f"HPyLab_ID({count}): the ids run from 0 in the order of the file, without gap or repeat"
             if annotation is None or annotation.arguments != (str(count),):
-                raise header.error((annotation or declaration).line, f"{annotation or 'no id'} before {declaration.name}", expected)
+                found = f"{annotation or 'no id'} before {declaration.name}"
+                raise header.error((annotation or declaration).line, found, expected)
             count += 1
             _refuse_body(header, declaration)
     return tuple(declaration for declaration, _ in header.declarations)
@@ -183,7 +184,8 @@ def _proposal(header: Header) -> Proposal:
 def _check_api_names(header: Header, declaration: Declaration) -> None:
     rule, form = (_API_FUNCTION, "HPy_Xxx or HPyXxx_Yyy") if declaration.is_function else (_API_TYPE, "HPyXxx")
     if declaration.name and not rule.fullmatch(declaration.name):
-        raise header.error(declaration.line, f"the name {declaration.name!r}", f"a name of the form {form} (HPyLab is the lab's own)")
+        expected = f"a name of the form {form} (HPyLab is the lab's own)"
+        raise header.error(declaration.line, f"the name {declaration.name!r}", expected)
     for name in declaration.defines:
         if not name.startswith(("HPy", "_HPy")):
             raise header.error(declaration.line, f"the name {name!r}", "a name that begins with HPy (_HPyXxx_s for a tag)")
@@ -216,10 +218,11 @@ def _check_reach(header: Header, declaration: Declaration, reach: str) -> None:
     elif declaration.has_body:
         refuse(" with a body", "a prototype; INLINE marks a function with a body")
     elif declaration.node.storage or declaration.node.funcspec:
-        refuse(" with " + " ".join(declaration.node.storage + declaration.node.funcspec), "a prototype alone; the marking adds them")
+        words = " ".join(declaration.node.storage + declaration.node.funcspec)
+        refuse(f" with {words}", "a prototype alone; the reach says what is added")
     elif reach == "TABLE":
         if not _first_is_context(declaration.node):
-            refuse(" without a context", "HPyContext * as the first parameter: the runtime's table is reached through a context")
+            refuse(" without a context", "HPyContext * as the first parameter: the way to the runtime's table")
         if not all(declaration.parameters):
             refuse(" with a parameter that has no name", "a name for each parameter, for the wrapper to pass on")
 
@@ -254,7 +257,8 @@ def _check_shared_names(proposals: tuple[Proposal, ...]) -> None:
 
 
 def _is_function_pointer(node: c_ast.Node) -> bool:
-    return isinstance(node, c_ast.Typedef) and isinstance(node.type, c_ast.PtrDecl) and isinstance(node.type.type, c_ast.FuncDecl)
+    return (isinstance(node, c_ast.Typedef) and isinstance(node.type, c_ast.PtrDecl)
+            and isinstance(node.type.type, c_ast.FuncDecl))
 
 
 def _first_is_context(node: c_ast.Decl) -> bool:

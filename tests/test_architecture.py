@@ -18,7 +18,7 @@ HOUSE = [
     "autogen environment builder",
     "doctor executor driver conformance counting bench",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* claims decision",
-    "plots answer report",
+    "plots tables answer report",
     "cli",
 ]
 HEAVY = {"pandas", "numpy", "matplotlib", "scipy", "pyperf", "jinja2", "pycparser", "cffi"}

@@ -251,6 +251,27 @@ def test_a_store_goes_on_after_an_interrupted_flush(store, monkeypatch):
     assert (run.header["status"], len(run.samples)) == ("interrupted", sum(batches(each[0]) for each in given))
 
 
+def test_a_ctrl_c_between_journal_and_memory_loses_nothing(store, monkeypatch):
+    """A record that is on the disk counts, even where memory was not told of it before the run was finished."""
+    first, second = answers(2)
+    store.add(*first)
+    monkeypatch.setattr(store._state, "fold", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        store.add(*second)
+    monkeypatch.undo()
+    store.finish("interrupted", 1.0)
+    assert sorted(load(store.folder).samples["process"].unique()) == [0, 1]
+
+
+def test_a_record_is_on_the_disk_when_add_returns(store, monkeypatch):
+    """The journal is synchronised after its line was written, not only handed to the kernel."""
+    synchronised = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synchronised.append(os.fstat(handle).st_size))
+    store.add(*next(answers(1)))
+    assert synchronised == [(store.folder / "journal.jsonl").stat().st_size]
+    assert synchronised[0] > 0
+
+
 WRITER = """
 import itertools, sys
 from pathlib import Path

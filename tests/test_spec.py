@@ -14,84 +14,130 @@ API = "HPyLab_API(form, ROLE, REACH)"
 
 # file, what is replaced, by what, what stands in the line that is refused, what was found, what was expected
 REFUSED = {
-    "unknown type": (TRAMPOLINE, "(HPyContextHelper helper,", "(HPyHelper helper,", "(HPyHelper helper,", "the unknown type 'HPyHelper'",
-                     "a type declared above it, an integer of <stdint.h> or a type of hpy.h"),
-    "gap in the ids": (INTERFACE, "HPyLab_ID(1)", "HPyLab_ID(5)", "HPyLab_ID(5)", "HPyLab_ID(5) before HPyLab_Unbind", IDS.format(1)),
-    "repeat in the ids": (INTERFACE, "HPyLab_ID(1)", "HPyLab_ID( 0 )", "HPyLab_ID( 0 )", "HPyLab_ID(0) before HPyLab_Unbind",
-                          IDS.format(1)),
-    "no id": (INTERFACE, "HPyLab_ID(1)\n", "", "void HPyLab_Unbind(", "no id before HPyLab_Unbind", IDS.format(1)),
-    "id of a type": (INTERFACE, "typedef int64_t (*HPyLab_Bare)", "HPyLab_ID(0) typedef int64_t (*HPyLab_Bare)", "HPyLab_ID(0) typedef",
-                     "HPyLab_ID(0) before 'HPyLab_Bare'", "HPyLab_ID(n) before a function"),
-    "role in the interface": (INTERFACE, "HPyLab_ID(3)", "HPyLab_API(a, CALL, TABLE)", "HPyLab_API(a",
-                              "HPyLab_API(a, CALL, TABLE) before 'HPyLab_UnbindBare'", "HPyLab_ID(n) before a function"),
-    "interface name": (INTERFACE, "HPyLab_Unbind(", "HPyLab_unbind(", "HPyLab_unbind(", "the name 'HPyLab_unbind'",
-                       "a name of the form HPyLab_Xxx"),
-    "interface type name": (INTERFACE, "} HPyLab_Policy;", "} Policy;\ntypedef Policy HPyLab_Policy;", "} Policy;", "the name 'Policy'",
-                            "a name of the form HPyLab_Xxx"),
-    "interface body": (INTERFACE, "void HPyLab_UnbindBare(HPyContext *ctx);", "void HPyLab_UnbindBare(HPyContext *ctx) { }",
-                       "{ }", "a body of HPyLab_UnbindBare", "a prototype"),
-    "annotation in native.h": (NATIVE, "int64_t native_now", "HPyLab_ID(0) int64_t native_now", "HPyLab_ID(0)", "HPyLab_ID(0)",
-                               "no annotation: native code knows neither Python nor the lab"),
-    "no role": (ENTER, "HPyLab_API(ambient, RELEASE, SYMBOL)\n", "", "void HPy_LeaveContext(", "HPy_LeaveContext without HPyLab_API",
-                API + " above each function"),
-    "no role of a function with a body": (VM, "HPyLab_API(pointer, RELEASE, INLINE)\n", "", "static inline void HPyVM_CloseContext(",
-                                          "HPyVM_CloseContext without HPyLab_API", API + " above each function"),
-    "id in an api": (ENTER, "HPyLab_API(ambient, RELEASE, SYMBOL)", "HPyLab_ID(0)", "HPyLab_ID(0)", "HPyLab_ID(0)", API),
-    "two arguments": (ENTER, "HPyLab_API(ambient, RELEASE, SYMBOL)", "HPyLab_API(ambient, RELEASE)", "(ambient, RELEASE)",
-                      "HPyLab_API(ambient, RELEASE)", API),
-    "unknown role": (ENTER, "RELEASE,", "LEAVE,", "LEAVE,", "the role 'LEAVE'", "one of CREATE, FREE, ACQUIRE, RELEASE, CALL"),
-    "unknown reach": (ENTER, "RELEASE, SYMBOL", "RELEASE, LINK", "LINK", "the reach 'LINK'", "one of SYMBOL, TABLE, INLINE, POINTER"),
-    "release without acquire": (VM, "pointer, ACQUIRE", "pointer, CALL", "void HPyVM_CloseContext(",
-                                "RELEASE HPyVM_CloseContext without ACQUIRE", "a function HPyLab_API(pointer, ACQUIRE, REACH)"),
-    "acquire of another form": (VM, "pointer, RELEASE", "value, RELEASE", "void HPyVM_CloseContext(",
-                                "RELEASE HPyVM_CloseContext without ACQUIRE", "a function HPyLab_API(value, ACQUIRE, REACH)"),
-    "free without create": (TRAMPOLINE, "plain, CREATE", "plain, CALL", "void HPyContextTrampoline_Free(",
-                            "FREE HPyContextTrampoline_Free without CREATE", "a function HPyLab_API(plain, CREATE, REACH)"),
-    "no way to a context": (TRAMPOLINE, "plain, CALL", "plain, CREATE", "(*HPyContextTrampoline)(",
-                            "the form 'plain' with neither ACQUIRE nor CALL", "a function of plain that leads to a context"),
-    "function name": (VM, "void HPy_GetVM(", "void HPy_get_vm(", "HPy_get_vm(", "the name 'HPy_get_vm'",
-                      "a name of the form HPy_Xxx or HPyXxx_Yyy (HPyLab is the lab's own)"),
-    "function name of the lab": (VM, "void HPy_GetVM(", "void HPyLab_GetVM(", "HPyLab_GetVM(", "the name 'HPyLab_GetVM'",
-                                 "a name of the form HPy_Xxx or HPyXxx_Yyy (HPyLab is the lab's own)"),
-    "type name": (TRAMPOLINE, "typedef void *(*HPyContextHelper)", "typedef int helper_t; typedef void *(*HPyContextHelper)", "int helper_t;",
-                  "the name 'helper_t'", "a name of the form HPyXxx (HPyLab is the lab's own)"),
-    "tag": (VM, "struct _HPyVM_s {", "struct vm_s { int x; }; struct _HPyVM_s {", "struct vm_s {", "the name 'vm_s'",
-            "a name that begins with HPy (_HPyXxx_s for a tag)"),
-    "table without a context": (TRAMPOLINE, "HPy_GetContextTrampoline(HPyContext *ctx)", "HPy_GetContextTrampoline(void *ctx)",
-                                "(void *ctx)", "TABLE HPy_GetContextTrampoline without a context",
-                                "HPyContext * as the first parameter: the runtime's table is reached through a context"),
-    "table without parameters": (TRAMPOLINE, "HPy_GetContextTrampoline(HPyContext *ctx)", "HPy_GetContextTrampoline(void)",
-                                 "(void)", "TABLE HPy_GetContextTrampoline without a context",
-                                 "HPyContext * as the first parameter: the runtime's table is reached through a context"),
-    "table with a parameter without a name": (VM, "HPyVM **storage);", "HPyVM **);", "HPyVM **);",
-                                              "TABLE HPy_GetVM with a parameter that has no name",
-                                              "a name for each parameter, for the wrapper to pass on"),
-    "inline without a body": (VM, "(HPyVM *vm, HPyContext *ctx)\n{\n    vm->close_context(vm, ctx);\n}", "(HPyVM *vm, HPyContext *ctx);",
-                              "static inline void HPyVM_CloseContext(",
-                              "INLINE HPyVM_CloseContext without a body or without static inline", "static inline and a body"),
-    "inline that is not": (VM, "static inline void HPyVM_CloseContext(", "void HPyVM_CloseContext(", "void HPyVM_CloseContext(",
-                           "INLINE HPyVM_CloseContext without a body or without static inline", "static inline and a body"),
-    "symbol with a body": (ENTER, "void HPy_LeaveContext(HPyContext *ctx);", "void HPy_LeaveContext(HPyContext *ctx) { }", "{ }",
-                           "SYMBOL HPy_LeaveContext with a body", "a prototype; INLINE marks a function with a body"),
-    "table with a body": (VM, "HPyVM **storage);", "HPyVM **storage) { }", "{ }", "TABLE HPy_GetVM with a body",
-                          "a prototype; INLINE marks a function with a body"),
-    "storage class": (ENTER, "void HPy_LeaveContext(", "extern void HPy_LeaveContext(", "extern void", "SYMBOL HPy_LeaveContext with extern",
-                      "a prototype alone; the marking adds them"),
-    "pointer to a function": (TRAMPOLINE, "typedef void *(*HPyContextTrampoline)(", "typedef void *HPyContextTrampoline(",
-                              "typedef void *HPyContextTrampoline(",
-                              "POINTER HPyContextTrampoline, which is not a typedef of a function pointer",
-                              "typedef result (*HPyXxx)(arguments)"),
-    "pointer that is a function": (TRAMPOLINE, "plain, FREE, TABLE", "plain, FREE, POINTER", "void HPyContextTrampoline_Free(",
-                                   "POINTER HPyContextTrampoline_Free, which is not a typedef of a function pointer",
-                                   "typedef result (*HPyXxx)(arguments)"),
-    "type in the table": (TRAMPOLINE, "plain, CALL, POINTER", "plain, CALL, TABLE", "(*HPyContextTrampoline)(",
-                          "TABLE HPyContextTrampoline, which is not a function", "a function"),
-    "the same name twice": (VM, "#endif", "HPyLab_API(pointer, CREATE, TABLE)\nvoid HPy_GetVM(HPyContext *ctx); // again\n#endif",
-                            "// again", "the name HPy_GetVM in variants/hpyvm and variants/hpyvm", "a name that is defined once"),
-    "the same symbol in two folders": (VM, "#endif", "HPyLab_API(pointer, ACQUIRE, SYMBOL)\nHPyContext *HPy_EnterContext(void);\n#endif",
-                                       "HPy_EnterContext(void)",
-                                       "the symbol HPy_EnterContext demanded by variants/enter_leave and variants/hpyvm",
-                                       "a symbol that is demanded once"),
+    "unknown type": (
+        TRAMPOLINE, "(HPyContextHelper helper,", "(HPyHelper helper,",
+        "(HPyHelper helper,", "the unknown type 'HPyHelper'",
+        "a type declared above it, an integer of <stdint.h> or a type of hpy.h"),
+    "gap in the ids": (
+        INTERFACE, "HPyLab_ID(1)", "HPyLab_ID(5)",
+        "HPyLab_ID(5)", "HPyLab_ID(5) before HPyLab_Unbind", IDS.format(1)),
+    "repeat in the ids": (
+        INTERFACE, "HPyLab_ID(1)", "HPyLab_ID( 0 )",
+        "HPyLab_ID( 0 )", "HPyLab_ID(0) before HPyLab_Unbind", IDS.format(1)),
+    "no id": (
+        INTERFACE, "HPyLab_ID(1)\n", "",
+        "void HPyLab_Unbind(", "no id before HPyLab_Unbind", IDS.format(1)),
+    "id of a type": (
+        INTERFACE, "typedef int64_t (*HPyLab_Bare)", "HPyLab_ID(0) typedef int64_t (*HPyLab_Bare)",
+        "HPyLab_ID(0) typedef", "HPyLab_ID(0) before 'HPyLab_Bare'", "HPyLab_ID(n) before a function"),
+    "role in the interface": (
+        INTERFACE, "HPyLab_ID(3)", "HPyLab_API(a, CALL, TABLE)",
+        "HPyLab_API(a", "HPyLab_API(a, CALL, TABLE) before 'HPyLab_UnbindBare'", "HPyLab_ID(n) before a function"),
+    "interface name": (
+        INTERFACE, "HPyLab_Unbind(", "HPyLab_unbind(",
+        "HPyLab_unbind(", "the name 'HPyLab_unbind'", "a name of the form HPyLab_Xxx"),
+    "interface type name": (
+        INTERFACE, "} HPyLab_Policy;", "} Policy;\ntypedef Policy HPyLab_Policy;",
+        "} Policy;", "the name 'Policy'", "a name of the form HPyLab_Xxx"),
+    "interface body": (
+        INTERFACE, "void HPyLab_UnbindBare(HPyContext *ctx);", "void HPyLab_UnbindBare(HPyContext *ctx) { }",
+        "{ }", "a body of HPyLab_UnbindBare", "a prototype"),
+    "annotation in native.h": (
+        NATIVE, "int64_t native_now", "HPyLab_ID(0) int64_t native_now",
+        "HPyLab_ID(0)", "HPyLab_ID(0)", "no annotation: native code knows neither Python nor the lab"),
+    "no role": (
+        ENTER, "HPyLab_API(ambient, RELEASE, SYMBOL)\n", "",
+        "void HPy_LeaveContext(", "HPy_LeaveContext without HPyLab_API", API + " above each function"),
+    "no role of a function with a body": (
+        VM, "HPyLab_API(pointer, RELEASE, INLINE)\n", "",
+        "static inline void HPyVM_CloseContext(", "HPyVM_CloseContext without HPyLab_API", API + " above each function"),
+    "id in an api": (
+        ENTER, "HPyLab_API(ambient, RELEASE, SYMBOL)", "HPyLab_ID(0)",
+        "HPyLab_ID(0)", "HPyLab_ID(0)", API),
+    "two arguments": (
+        ENTER, "HPyLab_API(ambient, RELEASE, SYMBOL)", "HPyLab_API(ambient, RELEASE)",
+        "(ambient, RELEASE)", "HPyLab_API(ambient, RELEASE)", API),
+    "unknown role": (
+        ENTER, "RELEASE,", "LEAVE,",
+        "LEAVE,", "the role 'LEAVE'", "one of CREATE, FREE, ACQUIRE, RELEASE, CALL"),
+    "unknown reach": (
+        ENTER, "RELEASE, SYMBOL", "RELEASE, LINK",
+        "LINK", "the reach 'LINK'", "one of SYMBOL, TABLE, INLINE, POINTER"),
+    "release without acquire": (
+        VM, "pointer, ACQUIRE", "pointer, CALL",
+        "void HPyVM_CloseContext(", "RELEASE HPyVM_CloseContext without ACQUIRE",
+        "a function HPyLab_API(pointer, ACQUIRE, REACH)"),
+    "acquire of another form": (
+        VM, "pointer, RELEASE", "value, RELEASE",
+        "void HPyVM_CloseContext(", "RELEASE HPyVM_CloseContext without ACQUIRE",
+        "a function HPyLab_API(value, ACQUIRE, REACH)"),
+    "free without create": (
+        TRAMPOLINE, "plain, CREATE", "plain, CALL",
+        "void HPyContextTrampoline_Free(", "FREE HPyContextTrampoline_Free without CREATE",
+        "a function HPyLab_API(plain, CREATE, REACH)"),
+    "no way to a context": (
+        TRAMPOLINE, "plain, CALL", "plain, CREATE",
+        "(*HPyContextTrampoline)(", "the form 'plain' with neither ACQUIRE nor CALL",
+        "a function of plain that leads to a context"),
+    "function name": (
+        VM, "void HPy_GetVM(", "void HPy_get_vm(",
+        "HPy_get_vm(", "the name 'HPy_get_vm'", "a name of the form HPy_Xxx or HPyXxx_Yyy (HPyLab is the lab's own)"),
+    "function name of the lab": (
+        VM, "void HPy_GetVM(", "void HPyLab_GetVM(",
+        "HPyLab_GetVM(", "the name 'HPyLab_GetVM'", "a name of the form HPy_Xxx or HPyXxx_Yyy (HPyLab is the lab's own)"),
+    "type name": (
+        TRAMPOLINE, "typedef void *(*HPyContextHelper)", "typedef int helper_t; typedef void *(*HPyContextHelper)",
+        "int helper_t;", "the name 'helper_t'", "a name of the form HPyXxx (HPyLab is the lab's own)"),
+    "tag": (
+        VM, "struct _HPyVM_s {", "struct vm_s { int x; }; struct _HPyVM_s {",
+        "struct vm_s {", "the name 'vm_s'", "a name that begins with HPy (_HPyXxx_s for a tag)"),
+    "table without a context": (
+        TRAMPOLINE, "HPy_GetContextTrampoline(HPyContext *ctx)", "HPy_GetContextTrampoline(void *ctx)",
+        "(void *ctx)", "TABLE HPy_GetContextTrampoline without a context",
+        "HPyContext * as the first parameter: the way to the runtime's table"),
+    "table without parameters": (
+        TRAMPOLINE, "HPy_GetContextTrampoline(HPyContext *ctx)", "HPy_GetContextTrampoline(void)",
+        "(void)", "TABLE HPy_GetContextTrampoline without a context",
+        "HPyContext * as the first parameter: the way to the runtime's table"),
+    "table with a parameter without a name": (
+        VM, "HPyVM **storage);", "HPyVM **);",
+        "HPyVM **);", "TABLE HPy_GetVM with a parameter that has no name",
+        "a name for each parameter, for the wrapper to pass on"),
+    "inline without a body": (
+        VM, "(HPyVM *vm, HPyContext *ctx)\n{\n    vm->close_context(vm, ctx);\n}", "(HPyVM *vm, HPyContext *ctx);",
+        "static inline void HPyVM_CloseContext(", "INLINE HPyVM_CloseContext without a body or without static inline",
+        "static inline and a body"),
+    "inline that is not": (
+        VM, "static inline void HPyVM_CloseContext(", "void HPyVM_CloseContext(",
+        "void HPyVM_CloseContext(", "INLINE HPyVM_CloseContext without a body or without static inline",
+        "static inline and a body"),
+    "symbol with a body": (
+        ENTER, "void HPy_LeaveContext(HPyContext *ctx);", "void HPy_LeaveContext(HPyContext *ctx) { }",
+        "{ }", "SYMBOL HPy_LeaveContext with a body", "a prototype; INLINE marks a function with a body"),
+    "table with a body": (
+        VM, "HPyVM **storage);", "HPyVM **storage) { }",
+        "{ }", "TABLE HPy_GetVM with a body", "a prototype; INLINE marks a function with a body"),
+    "storage class": (
+        ENTER, "void HPy_LeaveContext(", "extern void HPy_LeaveContext(",
+        "extern void", "SYMBOL HPy_LeaveContext with extern", "a prototype alone; the reach says what is added"),
+    "pointer to a function": (
+        TRAMPOLINE, "typedef void *(*HPyContextTrampoline)(", "typedef void *HPyContextTrampoline(",
+        "typedef void *HPyContextTrampoline(", "POINTER HPyContextTrampoline, which is not a typedef of a function pointer",
+        "typedef result (*HPyXxx)(arguments)"),
+    "pointer that is a function": (
+        TRAMPOLINE, "plain, FREE, TABLE", "plain, FREE, POINTER",
+        "void HPyContextTrampoline_Free(", "POINTER HPyContextTrampoline_Free, which is not a typedef of a function pointer",
+        "typedef result (*HPyXxx)(arguments)"),
+    "type in the table": (
+        TRAMPOLINE, "plain, CALL, POINTER", "plain, CALL, TABLE",
+        "(*HPyContextTrampoline)(", "TABLE HPyContextTrampoline, which is not a function", "a function"),
+    "the same name twice": (
+        VM, "#endif", "HPyLab_API(pointer, CREATE, TABLE)\nvoid HPy_GetVM(HPyContext *ctx); // again\n#endif",
+        "// again", "the name HPy_GetVM in variants/hpyvm and variants/hpyvm", "a name that is defined once"),
+    "the same symbol in two folders": (
+        VM, "#endif", "HPyLab_API(pointer, ACQUIRE, SYMBOL)\nHPyContext *HPy_EnterContext(void);\n#endif",
+        "HPy_EnterContext(void)", "the symbol HPy_EnterContext demanded by variants/enter_leave and variants/hpyvm",
+        "a symbol that is demanded once"),
 }
 
 
@@ -141,7 +187,8 @@ def test_form_that_variant_toml_lacks(tmp_path):
         spec.check_forms(top, spec.load(top), FORMS)
     error = caught.value
     assert (error.path, error.line) == (top / ENTER, line_of(top / ENTER, "*HPy_EnterContext("))
-    assert (error.found, error.expected) == ("the form 'ambience' of HPy_EnterContext", "a form of variant.toml beside it (ambient)")
+    assert (error.found, error.expected) == ("the form 'ambience' of HPy_EnterContext",
+                                             "a form of variant.toml beside it (ambient)")
 
 
 def test_form_that_no_function_has(tmp_path):
@@ -153,26 +200,23 @@ def test_form_that_no_function_has(tmp_path):
         spec.check_forms(top, spec.load(top), {**FORMS, "hpyvm": ["pointer", "value"]})
     error = caught.value
     assert (error.path, error.line) == (path, line_of(path, 'name = "value"'))
-    assert (error.found, error.expected) == ("the form 'value', which no function has", "HPyLab_API(value, ROLE, REACH) in api.h")
+    assert (error.found, error.expected) == ("the form 'value', which no function has",
+                                             "HPyLab_API(value, ROLE, REACH) in api.h")
 
 
 def test_any_line_left_out_is_accepted_or_refused(tmp_path):
     """A specification without one of its lines never ends in anything but a SpecError."""
-    top = copy_specs(tmp_path)
+    path = copy_specs(tmp_path) / VM
+    lines = path.read_text().splitlines(keepends=True)
     outcomes = set()
-    for file in (INTERFACE, VM, TRAMPOLINE):
-        lines = (top / file).read_text().splitlines(keepends=True)
-        for index, line in enumerate(lines):
-            if line.startswith("   ") and not line.rstrip().endswith((";", "*/")):
-                continue  # inside of a comment
-            (top / file).write_text("".join(lines[:index] + lines[index + 1:]))
-            try:
-                spec.load(top)
-                outcomes.add("accepted")
-            except SpecError as error:
-                assert error.line <= len(lines)
-                outcomes.add("refused")
-        (top / file).write_text("".join(lines))
+    for index in range(len(lines)):
+        path.write_text("".join(lines[:index] + lines[index + 1:]))
+        try:
+            spec.load(tmp_path)
+            outcomes.add("accepted")
+        except SpecError as error:
+            assert 1 <= error.line <= len(lines)
+            outcomes.add("refused")
     assert outcomes == {"accepted", "refused"}
 
 

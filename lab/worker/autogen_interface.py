@@ -1,7 +1,7 @@
 """What the worker knows of the generated header. DO NOT EDIT.
 
-Made by lab/autogen.py with lab/templates/autogen_interface.py.j2 from csrc/interface.h, csrc/native/native.h and the descriptions
-of the arms; made again by the command
+Made by lab/autogen.py with lab/templates/autogen_interface.py.j2
+from csrc/interface.h, csrc/native/native.h and the descriptions of the arms; made again by the command
 
     lab generate
 """
