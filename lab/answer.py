@@ -261,7 +261,8 @@ def conflict_sentence(evidence: Evidence, scenario: Mapping) -> str:
                             f"{added_text(finding.added_ns)} and {added_text(other_cell[arm].added_ns)}.")
             pair = _opposite_pair(evidence, benchmark, other)
             if pair:
-                return f"{parameter_text(benchmark)} and {parameter_text(other)} rank {pair[0]} and {pair[1]} in opposite order."
+                return (f"{parameter_text(benchmark)} and {parameter_text(other)} rank {_joined(pair)} "
+                        "in opposite order.")
     if not any(claim(finding) in (BETTER, WORSE) for _, cell in cells for finding in cell.values()):
         return ""
     names = _joined([parameter_text(benchmark) for benchmark, _ in cells[1:]])
@@ -285,7 +286,7 @@ def cell_sentences(evidence: Evidence, scenario: Mapping) -> list[Line]:
 
 
 def span_sentence(evidence: Evidence, scenario: Mapping, benchmark: str) -> str:
-    """From where to where the forms of a cell lie, those that differ from the reference arm and those that may not be said to."""
+    """The span of the forms that differ from the reference arm, and which forms do not or cannot be said to."""
     cell = evidence.cell(benchmark)
     forms = sorted((cell[arm] for arm in evidence.forms() if arm in cell), key=lambda finding: finding.added_ns.point)
     if not forms:
@@ -298,7 +299,8 @@ def span_sentence(evidence: Evidence, scenario: Mapping, benchmark: str) -> str:
                 f"({percent(least.ratio.point)} to {percent(most.ratio.point)})") if len(told) > 1 else (
                 f"{signed_ns(least.added_ns.point)} ({percent(least.ratio.point)})")
         who = "the forms add" if told == forms and len(told) > 1 else _names(told) + (" add" if len(told) > 1 else " adds")
-        parts.append(f"{who} {span} to the {format_ns(least.reference_ns)} of a {scenario['unit']} with {scenario['reference']}")
+        parts.append(f"{who} {span} to the {format_ns(least.reference_ns)} of a {scenario['unit']} "
+                     f"with {scenario['reference']}")
     equivalent = [finding for finding in forms if claim(finding) == EQUIVALENT]
     if equivalent:
         parts.append(f"{_names(equivalent)} {'are' if len(equivalent) > 1 else 'is'} equivalent to {scenario['reference']} "

@@ -183,7 +183,7 @@ def _check_identifiers(arms: list[catalogue.Arm]) -> None:
             raise SpecError(path, 1, f"the arm {arm.id!r}", "names of small letters, digits and underscores")
         other = seen.setdefault(arm.id.replace("/", "_"), arm.id)
         if other != arm.id:
-            raise SpecError(path, 1, f"the arm {arm.id!r} beside {other!r}", "names that differ with an underscore for the slash")
+            raise SpecError(path, 1, f"the arm {arm.id!r} beside {other!r}", "names that differ with _ for /")
 
 
 def _refuse_incomplete(spec: specs.Spec, arms: list[catalogue.Arm], texts: Mapping[str, str]) -> None:
@@ -200,4 +200,4 @@ def _refuse_incomplete(spec: specs.Spec, arms: list[catalogue.Arm], texts: Mappi
     for what, where, expected, found in counts:
         if found != expected or found == 0:
             raise LabError(f"the generated {where} holds {found} {what} of {expected}",
-                           f"mend lab/templates/ or the specifications (csrc/interface.h, variants/*/api.h), then run: {COMMAND}")
+                           f"mend lab/templates/, csrc/interface.h or the api.h of a proposal, then run: {COMMAND}")

@@ -162,15 +162,16 @@ class _Plan:
 
 def hpy_devel(interpreter: Interpreter | None = None) -> Path:
     """The folder hpy/devel of the HPy that [interpreter] (None: the one running the lab) has. Raises MissingTool."""
-    folder = getattr(interpreter, "hpy_devel", None)
-    if folder is None:
+    folder = interpreter.hpy_devel if interpreter else None
+    if interpreter is None:
         try:
             found = importlib.util.find_spec("hpy.universal")
         except ModuleNotFoundError:
             found = None
         folder = Path(found.origin).parent / "devel" if found and found.origin else None
     if folder is None or not (Path(folder) / "include" / "hpy.h").is_file():
-        raise MissingTool("HPy's headers are missing (hpy.h)", "pip install hpy==0.9.0")
+        of = f" of {interpreter.tag} ({interpreter.path})" if interpreter else ""
+        raise MissingTool(f"HPy's headers{of} are missing (hpy.h)", "pip install hpy==0.9.0")
     return Path(folder)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +23,7 @@ except ModuleNotFoundError:  # Python 3.10
 CAPABILITIES = frozenset({"attached", "released", "foreign", "body", "bare"})
 ABIS = frozenset({"universal", "cpython", "hybrid"})
 THREADS = frozenset({"attached", "released", "foreign"})
+BATCHES = frozenset({"calibrated", "single"})
 TWIN_SUFFIX = "@twin"
 
 
@@ -103,43 +105,77 @@ def root() -> Path:
 
     Raises LabError where none of them holds one.
     """
-    candidates = [os.environ.get("LAB_ROOT"), Path(__file__).resolve().parent.parent, Path.cwd()]
+    named = os.environ.get("LAB_ROOT")
+    candidates = [Path(named)] if named else [Path(__file__).resolve().parent.parent, Path.cwd()]
     for candidate in candidates:
-        if candidate and (Path(candidate) / "csrc" / "interface.h").is_file():
-            return Path(candidate).resolve()
-    raise LabError("no checkout of the lab found (a folder with csrc/interface.h)",
+        if (candidate / "csrc" / "interface.h").is_file():
+            return candidate.resolve()
+    where = f" at LAB_ROOT={named}" if named else ""
+    raise LabError(f"no checkout of the lab found{where} (a folder with csrc/interface.h)",
                    "run lab inside a clone, or set LAB_ROOT to one")
 
 
 def load_toml(path: Path) -> dict:
-    """The contents of a .toml file; SpecError with the line where it is not TOML."""
+    """The contents of a .toml file; SpecError with the line where it is not TOML, or not UTF-8."""
+    content = path.read_bytes()
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise SpecError(path, content.count(b"\n", 0, error.start) + 1, str(error), "UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        line = next((int(word) for word in str(error).replace(",", " ").split() if word.isdigit()), 1)
+        at = re.search(r"\(at line (\d+), ", str(error))         # else "(at end of document)"
+        line = int(at.group(1)) if at else content.rstrip().count(b"\n") + 1
         raise SpecError(path, line, str(error), "TOML") from None
 
 
 class _Table:
     """One table of a .toml file whose keys are taken out one by one, so that what is left over is a mistake."""
 
-    def __init__(self, path: Path, table: dict):
-        self.path, self.table = path, dict(table)
+    def __init__(self, path: Path, table: dict, after: int = 0):
+        self.path, self.table, self.after = path, dict(table), after    # [after]: how many lines of the file stand before it
 
     def take(self, key: str, kind: type, default=None):
         value = self.table.pop(key, default)
         if value is None:
             raise self.error(key, "nothing", f"{key} = … ({kind.__name__})")
-        if not isinstance(value, kind):
+        if type(value) is not kind:    # not isinstance: true is no number
             raise self.error(key, repr(value), f"{key} = … ({kind.__name__})")
+        return value
+
+    def take_one(self, key: str, allowed: frozenset[str], default: str | None = None) -> str:
+        value = self.take(key, str, default)
+        if value not in allowed:
+            raise self.error(key, repr(value), "one of " + ", ".join(sorted(allowed)))
         return value
 
     def take_subset(self, key: str, allowed: frozenset[str]) -> frozenset[str]:
         values = self.take(key, list)
         for value in values:
-            if value not in allowed:
+            if not isinstance(value, str) or value not in allowed:
                 raise self.error(key, repr(value), "one of " + ", ".join(sorted(allowed)))
         return frozenset(values)
+
+    def take_tables(self, key: str, default: list | None = None) -> list[_Table]:
+        """The tables of ``[[key]]``, of which no two may have the same name."""
+        entries, lines = self.take(key, list, default), self.path.read_text(encoding="utf-8").splitlines()
+        starts = [number for number, text in enumerate(lines) if text.replace(" ", "").startswith(f"[[{key}]]")]
+        names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, dict) or len(starts) != len(entries):
+                raise self.error(key, repr(entry), f"[[{key}]] tables")
+            if names[index] in names[:index]:
+                raise _Table(self.path, entry, starts[index]).error("name", f"{names[index]!r} again", "another name")
+        return [_Table(self.path, entry, start) for entry, start in zip(entries, starts)]
+
+    def take_capabilities(self) -> tuple[frozenset[str], Mapping[str, str]]:
+        """What an arm offers, and for each capability it lacks the reason."""
+        offered, why_not = self.take_subset("capabilities", CAPABILITIES), self.take("why_not", dict, {})
+        lacking = CAPABILITIES - offered
+        for capability in sorted(set(why_not) - lacking):
+            raise self.error(capability, f"the reason for {capability!r}", "reasons for the capabilities it lacks alone")
+        for capability in sorted(lacking - set(why_not)):
+            raise self.error("capabilities", f"no {capability!r}", f"why it is lacking, as [why_not] {capability} = …")
+        return offered, MappingProxyType(why_not)
 
     def finish(self):
         for key in self.table:
@@ -147,7 +183,7 @@ class _Table:
 
     def error(self, key: str, found: str, expected: str) -> SpecError:
         lines = self.path.read_text(encoding="utf-8").splitlines()
-        line = next((n for n, text in enumerate(lines, 1) if text.lstrip("[").startswith(key)), 1)
+        line = next((n for n, text in enumerate(lines, 1) if n > self.after and re.match(rf"\[*{re.escape(key)}\b", text)), 1)
         return SpecError(self.path, line, found, expected)
 
 
@@ -156,13 +192,12 @@ def _forms(folder: Path) -> list[Arm]:
     table = _Table(path, load_toml(path))
     title, source = table.take("title", str), table.take("source", str)
     arms = []
-    for entry in table.take("form", list):
-        form = _Table(path, entry)
+    for form in table.take_tables("form"):
         form.take("policies", list)
+        capabilities, why_not = form.take_capabilities()
         arms.append(Arm(id=f"{folder.name}/{form.take('name', str)}", kind="form", title=title,
                         summary=form.take("summary", str), source=source, folder=folder, abi="universal",
-                        capabilities=form.take_subset("capabilities", CAPABILITIES),
-                        why_not=MappingProxyType(form.take("why_not", dict, {})),
+                        capabilities=capabilities, why_not=why_not,
                         claims=MappingProxyType(form.take("claims", dict, {}))))
         form.finish()
     table.finish()
@@ -172,13 +207,10 @@ def _forms(folder: Path) -> list[Arm]:
 def _other_arm(kind: str, folder: Path) -> Arm:
     path = folder / "arm.toml"
     table = _Table(path, load_toml(path))
-    abi = table.take("abi", str)
-    if abi not in ABIS:
-        raise table.error("abi", repr(abi), "one of " + ", ".join(sorted(ABIS)))
+    capabilities, why_not = table.take_capabilities()
     arm = Arm(id=f"{kind}/{folder.name}", kind=kind, title=table.take("title", str), summary=table.take("summary", str),
-              source=table.take("source", str), folder=folder, abi=abi,
-              capabilities=table.take_subset("capabilities", CAPABILITIES),
-              why_not=MappingProxyType(table.take("why_not", dict, {})),
+              source=table.take("source", str), folder=folder, abi=table.take_one("abi", ABIS),
+              capabilities=capabilities, why_not=why_not,
               claims=MappingProxyType(table.take("claims", dict, {})))
     table.finish()
     return arm
@@ -203,23 +235,26 @@ def scenarios(top: Path | None = None) -> dict[str, Scenario]:
     for path in sorted((top / "csrc" / "scenarios").glob("*/scenario.toml")):
         table = _Table(path, load_toml(path))
         parameters = {}
-        for entry in table.take("parameter", list, []):
-            parameter = _Table(path, entry)
-            parameters[parameter.take("name", str)] = tuple(parameter.take("values", list))
+        for parameter in table.take_tables("parameter", []):
+            values = tuple(parameter.take("values", list))
+            if not values:
+                raise parameter.error("values", "none", "at least one")
+            parameters[parameter.take("name", str)] = values
             parameter.finish()
-        thread = table.take("thread", str)
-        if thread not in THREADS:
-            raise table.error("thread", repr(thread), "one of " + ", ".join(sorted(THREADS)))
+        requires = tuple(sorted(table.take_subset("requires", CAPABILITIES)))
         reference = table.take("reference", str)
         if reference not in known_arms:
             raise table.error("reference", repr(reference), "the id of an arm (lab list arms)")
-        batch = table.take("batch", str, "calibrated")
+        if known_arms[reference].lacks(requires):
+            raise table.error("reference", f"{reference!r}, which {known_arms[reference].lacks(requires)}",
+                              "an arm that can take part")
         scenario = Scenario(
             name=path.parent.name, title=table.take("title", str), question=table.take("question", str),
-            source=table.take("source", str), folder=path.parent, thread=thread,
-            requires=tuple(sorted(table.take_subset("requires", CAPABILITIES))), reference=reference,
+            source=table.take("source", str), folder=path.parent,
+            thread=table.take_one("thread", THREADS), requires=requires, reference=reference,
             body=table.take("body", str), unit=table.take("unit", str), parameters=MappingProxyType(parameters),
-            single=batch == "single", size=table.take("size", int, 1), crosscheck=table.take("crosscheck", bool, False))
+            single=table.take_one("batch", BATCHES, "calibrated") == "single", size=table.take("size", int, 1),
+            crosscheck=table.take("crosscheck", bool, False))
         table.finish()
         found[scenario.name] = scenario
     return found

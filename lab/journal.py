@@ -1,9 +1,10 @@
 """What keeps a run whole while it is written: a write-ahead log of what came in, and a ledger of what was put where.
 
-A record is in the log, and on the disk, before add() returns. From time to time all of it is folded into the run's files, which
-are replaced one by one, and then the log is emptied. A crash at any point in between leaves either the log or the files (or both)
-with every record. Records carry rising numbers, so that what is in both counts once. The ledger, files.json, holds the SHA-256 of
-each file; while files are being replaced it holds the new one as well, as pending, so that a crash is no forgery.
+A record is in the log, and on the disk, before the run is told that it is safe. From time to time all of them are folded into
+the run's files, which are replaced one by one, and then the log is emptied. A crash at any point in between leaves either the
+log or the files (or both) with every record. Records carry rising numbers, so that what is in both counts once. The ledger,
+files.json, holds the SHA-256 of each file; while files are being replaced it holds the new one as well, as pending, so that a
+crash is not taken for a forgery.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Ledger:
             document = parse_json(folder, LEDGER, (folder / LEDGER).read_bytes())
             return cls(folder, dict(document["files"]), dict(document["pending"]))
         except FileNotFoundError:
-            raise ResultsError(f"run {folder.name!r}: {LEDGER} is missing, so that its files cannot be checked", RESTORE) from None
+            raise ResultsError(f"run {folder.name!r}: {LEDGER} is missing: nothing in it can be checked", RESTORE) from None
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ResultsError):
                 raise

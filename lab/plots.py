@@ -27,7 +27,7 @@ KINDS = {"form": "form", "control": "control", "peer": "peer", "twin": "A/A twin
 WIDTH_IN, ROW_IN, HEAD_IN, FOOT_IN = 10.0, 0.19, 0.34, 0.42
 LABEL_IN, GAP_IN, RIGHT_IN = 1.95, 0.3, 0.15
 OFF_SCALE = 12   # an arm further out than this many times the spread of the forms is cut off and labelled with its value
-LOG_SPAN = 50    # an axis whose values are all positive and span this much is logarithmic
+LOG_SPAN = 50    # an axis is logarithmic where all bounds are positive and those of the forms span this much
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ def _draw(figure, number: int, panel: Panel, top: float, share: float, total_in:
     kinds = [row.kind for row in panel.rows]
     envelope = panel.envelope_ns
     band = None if envelope is None else (-envelope, envelope)
-    _panel_axis(left, number, panel.rows, added, _linear_or_log(added, kinds, band, scale), 0.0, band,
-                lambda value: format_ns(value, signed=True))
-    left.set_xlabel(f"added over {panel.reference}, {unit} per {panel.unit}", color=COLOURS["muted"], labelpad=2)
+    axis = _added_axis(added, kinds, band, scale)
+    _panel_axis(left, number, panel.rows, added, axis, 0.0, band, lambda value: format_ns(value, signed=True))
+    left.set_xlabel(f"added over {panel.reference}, {unit} per {panel.unit}{' (logarithmic)' if axis.log else ''}", color=COLOURS["muted"], labelpad=2)
     ratios = [row.ratio for row in panel.rows]
     band = None if envelope is None else (1 - envelope / panel.reference_ns, 1 + envelope / panel.reference_ns)
     _panel_axis(right, number, panel.rows, ratios, _ratio_axis(ratios, kinds, band), 1.0, band, format_ratio)
@@ -186,30 +186,32 @@ def _extent(estimates: Sequence[Estimate], kinds: Sequence[str], band, neutral: 
     return low - margin, high + margin
 
 
-def _linear_or_log(estimates: Sequence[Estimate], kinds: Sequence[str], band, scale: float) -> _Axis:
-    """The axis of added times: logarithmic where every bound is positive and they span orders of magnitude."""
-    from matplotlib.ticker import MaxNLocator
-
+def _added_axis(estimates: Sequence[Estimate], kinds: Sequence[str], band, scale: float) -> _Axis:
+    """The axis of added times: logarithmic where the forms themselves span orders of magnitude, so that none is lost."""
     bounds = [bound for e in estimates if math.isfinite(e.point) for bound in (e.low, e.point, e.high)]
-    if bounds and all(math.isfinite(bound) and bound > 0 for bound in bounds) and max(bounds) > LOG_SPAN * min(bounds):
-        ticks = _log_ticks(min(bounds) / 1.3, max(bounds) * 1.3)
-        return _Axis(min(bounds) / 1.3, max(bounds) * 1.3, True, ticks, [_plain(tick / scale) for tick in ticks])
+    points = [e.point for e, kind in zip(estimates, kinds) if kind == "form" and math.isfinite(e.point)]
+    if points and all(math.isfinite(bound) and bound > 0 for bound in bounds) and max(points) > LOG_SPAN * min(points):
+        low, high = min(bounds) / 1.3, max(bounds) * 1.3
+        ticks = _log_ticks(low / scale, high / scale)
+        return _Axis(low, high, True, [tick * scale for tick in ticks], [_plain(tick) for tick in ticks])
     low, high = _extent(estimates, kinds, band, 0.0, lambda value: value)
-    ticks = [tick for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low / scale, high / scale) if low <= tick * scale <= high]
+    ticks = _even_ticks(low / scale, high / scale)
     return _Axis(low, high, False, [tick * scale for tick in ticks], [_plain(tick) for tick in ticks])
 
 
 def _ratio_axis(estimates: Sequence[Estimate], kinds: Sequence[str], band) -> _Axis:
     """The axis of ratios: always logarithmic, since half and double are the same distance from 1."""
-    from matplotlib.ticker import MaxNLocator
-
     low, high = (math.exp(bound) for bound in _extent(
         estimates, kinds, band, 1.0, lambda value: math.log(value) if value > 0 else -math.inf))
-    if high / low > 4:
-        ticks = _log_ticks(low, high)
-    else:
-        ticks = [float(tick) for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= tick <= high]
+    ticks = _log_ticks(low, high) if high > 4 * low else _even_ticks(low, high)
     return _Axis(low, high, True, ticks, [_plain(tick) for tick in ticks])
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """At most seven round values from [low] to [high], the same distance apart."""
+    from matplotlib.ticker import MaxNLocator
+
+    return [float(tick) for tick in MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high) if low <= tick <= high]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
@@ -232,8 +234,8 @@ def _inline(svg: str, panels: Sequence[Panel], label: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
-                 rf'<svg viewBox="\1" role="img" aria-label="{escape(label)}" font-family="sans-serif" xmlns="http://www.w3.org/2000/svg" '
-                 r'xmlns:xlink="http://www.w3.org/1999/xlink">', svg, count=1)
+                 lambda match: f'<svg viewBox="{match[1]}" role="img" aria-label="{escape(label)}" font-family="sans-serif" '
+                 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">', svg, count=1)
     svg = re.sub(r"<defs>\s*<style.*?</defs>", "", svg, count=1, flags=re.DOTALL)
 
     def noted(match: re.Match) -> str:

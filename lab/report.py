@@ -6,6 +6,7 @@ it belongs to, so that it can be followed back to its samples.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import re
@@ -108,6 +109,7 @@ def view(run: Run) -> dict[str, Any]:
     }
 
 
+@functools.lru_cache(maxsize=1)
 def _analyses(run: Run) -> tuple[list[Finding], TwinFinding]:
     """The findings against the reference arms and between forms, and what the A/A control says."""
     from lab.analysis import paired, twin
@@ -174,8 +176,8 @@ def _panel(run: Run, scenario: Mapping, evidence: answer.Evidence, benchmark: st
 
 def _borrowed_envelope(evidence: answer.Evidence, benchmarks: Sequence[str]) -> str:
     """The benchmark whose A/A envelope stands in where a scenario has no twin of its own; empty where it has."""
-    borrowed = {finding.envelope_of for benchmark in benchmarks for finding in evidence.cell(benchmark).values()} - {*benchmarks, ""}
-    return min(borrowed, default="")
+    sources = {finding.envelope_of for benchmark in benchmarks for finding in evidence.cell(benchmark).values()}
+    return min(sources - {*benchmarks, ""}, default="")
 
 
 def _figure(scenario: Mapping, tag: str, panels: Sequence[plots.Panel]):
@@ -269,9 +271,11 @@ def _crosscheck(run: Run, rows: Sequence[Row], order: Sequence[str]) -> list[dic
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row.arm != row.reference, places.get(row.arm, len(places)))):
         groups.setdefault((row.interpreter, row.benchmark), []).append(row)
-    found = sorted(groups.items(), key=lambda item: (item[0][0], order.index(item[0][1]) if item[0][1] in order else len(order)))
+    where = {benchmark: place for place, benchmark in enumerate(order)}
+    found = sorted(groups.items(), key=lambda item: (item[0][0], where.get(item[0][1], len(where))))
     return [{"interpreter": interpreter, "benchmark": benchmark,
-             "rows": [{"row": row, "kind": _kind(run, row.arm), "id": cell_id(interpreter, benchmark, row.arm)} for row in group]}
+             "rows": [{"row": row, "kind": _kind(run, row.arm), "id": cell_id(interpreter, benchmark, row.arm)}
+                      for row in group]}
             for (interpreter, benchmark), group in found]
 
 

@@ -1,7 +1,7 @@
 """A run on disk, results/<run>/: written as it comes by RunStore, read by load(), found by find(). No other module touches it.
 
-run.json is the header: what was declared before sampling, and what became of it. pyperf/<interpreter>/<arm>.json.gz holds the raw
-values, crosscheck/ what an ordinary pyperf.Runner measured, conformance.json the answers of the probes, files.json the hashes of
+run.json is the header: what was declared before sampling, and what became of it. pyperf/<interpreter>/<arm>.json.gz holds the
+raw values, crosscheck/ what an ordinary pyperf.Runner measured, conformance.json the probes' answers, files.json the hashes of
 all of these, and journal.jsonl what has come in since they were last written (lab/journal.py has the rules).
 """
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pyperf
 
 CONFORMANCE = "conformance.json"
-DECLARED = ("name", "created", "command", "seed", "preset", "budget_s", "protocol", "confidence", "margins", "reference", "twin",
-            "comparisons", "arms", "scenarios", "interpreters", "hashes", "environment", "sheets")
+DECLARED = ("name", "created", "command", "seed", "preset", "budget_s", "protocol", "confidence", "margins", "reference",
+            "twin", "comparisons", "arms", "scenarios", "interpreters", "hashes", "environment", "sheets")
 # What a verdict rests on: fixed before the first sample.
 FIXED = frozenset({"schema", "name", "seed", "protocol", "confidence", "margins", "reference", "twin", "comparisons"})
 STATUSES = ("running", "complete", "interrupted")

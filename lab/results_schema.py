@@ -1,4 +1,4 @@
-"""The version of what lies in results/: read up to this one, older ones brought up to it in memory, newer ones refused by name."""
+"""The version of what lies in results/: older ones are brought up to this one in memory, newer ones refused by name."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def check_schema(folder: Path, name: str, document: dict) -> dict:
     if type(schema) is not int:
         raise ResultsError(f"run {folder.name!r}: {name} does not say which schema it has (found {schema!r})", RESTORE)
     if schema > SCHEMA:
-        raise ResultsError(f"run {folder.name!r}: {name} was made by a newer lab (schema {schema}, this one reads up to {SCHEMA})",
+        raise ResultsError(f"run {folder.name!r}: {name} was made by a newer lab (schema {schema}, this one reads up to "
+                           f"{SCHEMA})",
                            "upgrade the lab, or open the run with the version that made it")
     return document

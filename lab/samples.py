@@ -1,14 +1,14 @@
 """Raw values in their three shapes: a worker's answer, pyperf's runs, and a table with one row for each batch.
 
-A pyperf.Run is one process's values of one cell and arm. What pyperf has no word for travels in its metadata as lab_*; series by
-round are texts such as "0,3,1". pyperf insists that the runs of a Benchmark agree on some metadata (platform, interpreter …), so
+A pyperf.Run is one process's values of one cell and arm. What pyperf has no word for travels in its metadata as lab_*; series
+by round are texts such as "0,3,1". pyperf insists that the runs of a Benchmark agree on some metadata (platform, version …), so
 an answer that disagrees with earlier ones is refused when it comes, while it can still be refused.
 """
 
 from __future__ import annotations
 
 import gzip
-import json
+import io
 import math
 from typing import TYPE_CHECKING, Iterable
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pyperf
 
 COUNTERS = ("voluntary", "involuntary", "faults", "migrations", "steal")
-COLUMNS = ("interpreter", "scenario", "benchmark", "arm", "block", "process", "round", "position", "value_s", "loops", *COUNTERS)
+COLUMNS = ("interpreter", "scenario", "benchmark", "arm", "block", "process", "round", "position", "value_s", "loops",
+           *COUNTERS)
 # What pyperf's Benchmark.add_run() compares, less what the lab sets itself.
 AGREED = ("aslr", "cpu_count", "cpu_model_name", "hostname", "inner_loops", "platform", "python_executable",
           "python_implementation", "python_unicode", "python_version")
@@ -31,8 +32,8 @@ Suites = dict[str, dict[str, dict[int, "pyperf.Run"]]]   # file -> benchmark -> 
 def runs_of_answer(answer: dict, sheet: dict, process: int, seed: int, references: dict[str, str]) -> Suites:
     """The pyperf runs in a worker's answer to [sheet], by file, benchmark and process.
 
-    [references]: scenario -> id of its reference arm. Raises WorkerError where the answer is nonsense: a value that is not above
-    zero, a series of the wrong length, metadata that pyperf refuses.
+    [references]: scenario -> id of its reference arm. Raises WorkerError where the answer is nonsense: a value that is not
+    above zero, a series of the wrong length, metadata that pyperf refuses.
     """
     suites: Suites = {}
     try:
@@ -45,7 +46,8 @@ def runs_of_answer(answer: dict, sheet: dict, process: int, seed: int, reference
                 suites.setdefault(path, {}).setdefault(cell["benchmark"], {})[process] = run
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise WorkerError(f"process {process} ({sheet['scenario']} on {sheet['interpreter']}) answered nonsense: {reason}") from None
+        where = f"{sheet['scenario']} on {sheet['interpreter']}"
+        raise WorkerError(f"process {process} ({where}) answered nonsense: {reason}") from None
     return suites
 
 
@@ -70,7 +72,7 @@ def metadata_of(suites: Suites) -> dict:
 
 
 def disagreement(metadata: dict, earlier: dict | None) -> str | None:
-    """Why runs with these two sets of metadata cannot share a pyperf Benchmark; None if they can, or there is no earlier one."""
+    """Why runs with these two sets of metadata cannot share a pyperf Benchmark; None if they can, or nothing came earlier."""
     for key in AGREED if earlier else ():
         if metadata.get(key) != earlier.get(key):
             return f"its {key} is {metadata.get(key)!r}, that of the run {earlier.get(key)!r}"
@@ -80,8 +82,8 @@ def disagreement(metadata: dict, earlier: dict | None) -> str | None:
 def suite_path(interpreter: str, arm: str, block: int, is_reference: bool) -> str:
     """The file for an arm's runs, relative to the run's folder.
 
-    The reference arm runs in every block; its runs outside block 0 have files of their own, so that no file has more values of a
-    benchmark than another only because its arm ran more often (compare_to calls unequal counts significant).
+    The reference arm runs in every block; its runs outside block 0 have files of their own, so that no file has more values of
+    a benchmark than another only because its arm ran more often (compare_to calls unequal counts significant).
     """
     suffix = f".block{block}" if is_reference and block > 0 else ""
     return f"pyperf/{interpreter}/{file_stem(arm)}{suffix}.json.gz"
@@ -104,7 +106,6 @@ def dump_suite(benchmarks: dict[str, dict[int, pyperf.Run]]) -> bytes:
 
 def pack_suite(suite: pyperf.BenchmarkSuite) -> bytes:
     """A pyperf suite as gzipped JSON, the same bytes whenever it is written."""
-    import io
     text = io.StringIO()
     suite.dump(text)
     return gzip.compress(text.getvalue().encode(), compresslevel=6, mtime=0)

@@ -17,7 +17,8 @@ from lab.results import RunStore
 
 INTERPRETER = "cpython3.11"
 TWIN = "hpyvm/pointer" + catalogue.TWIN_SUFFIX
-REFERENCE_NS = {"attached_call": 4.0, "attached_work": 20.0, "released_thread": 60.0, "foreign_thread": 90.0, "native_sort": 400.0}
+REFERENCE_NS = {"attached_call": 4.0, "attached_work": 20.0, "released_thread": 60.0, "foreign_thread": 90.0,
+                "native_sort": 400.0}
 ADDED_NS = {"enter_leave/ambient": 4.0, "trampoline/plain": 5.0, "hpyvm/pointer": 4.0, "control/empty": -1.5,
             "control/cached_ctx": 0.0, "control/hpy_universal_global": 0.0, "control/hpy_cpython_abi": 1.5,
             "peer/pygilstate": 20.0}
@@ -69,20 +70,22 @@ def make_sheets(interpreters: tuple[str, ...] = (INTERPRETER,), rounds: int = 8)
 def make_header(name: str, sheets: list[dict], seed: int, interpreters: tuple[str, ...] = (INTERPRETER,)) -> dict:
     """The header of a run as the scheduler declares it before the first sample."""
     arms, scenarios = catalogue.arms(), catalogue.scenarios()
-    described = [{key: getattr(arm, key) for key in ("id", "kind", "title", "summary", "source", "abi")} for arm in arms.values()]
+    keys = ("id", "kind", "title", "summary", "source", "abi")
+    described = [{key: getattr(arm, key) for key in keys} for arm in arms.values()]
     described.append({**described[list(arms).index("hpyvm/pointer")], "id": TWIN})
     return {
         "name": name, "created": "2026-01-02T03:04:05+00:00", "command": ["lab", "bench", "all", "--preset", "quick"],
         "seed": seed, "preset": "quick", "budget_s": 60.0, "protocol": "paired", "confidence": 0.95,
-        "margins": {"absolute_ns": 0.5, "relative": 0.02, "rule": "the largest of 0.5 ns, 2 % of the reference and the A/A envelope"},
+        "margins": {"absolute_ns": 0.5, "relative": 0.02,
+                    "rule": "the largest of 0.5 ns, 2 % of the reference and the A/A envelope"},
         "reference": {scenario.name: scenario.reference for scenario in scenarios.values()}, "twin": TWIN,
         "comparisons": make_comparisons(sheets), "arms": described,
         "scenarios": [{"name": each.name, "title": each.title, "question": each.question, "source": each.source,
                        "thread": each.thread, "unit": each.unit, "reference": each.reference,
                        "parameters": {key: list(values) for key, values in each.parameters.items()}}
                       for each in scenarios.values()],
-        "interpreters": [{"tag": tag, "version": "3.11.2", "implementation": "cpython", "path": f"/usr/bin/{tag}", "hpy": "0.9.0"}
-                         for tag in interpreters],
+        "interpreters": [{"tag": tag, "version": "3.11.2", "implementation": "cpython", "path": f"/usr/bin/{tag}",
+                          "hpy": "0.9.0"} for tag in interpreters],
         "hashes": {"csrc/interface.h": "0" * 64},
         "environment": {"cpu_model": "synthetic", "cpu_count": 2, "frequency_mhz": 2600, "compiler": "gcc 12.2.0"},
         "sheets": sheets,
@@ -90,12 +93,14 @@ def make_header(name: str, sheets: list[dict], seed: int, interpreters: tuple[st
 
 
 def make_comparisons(sheets: list[dict]) -> list[list[str]]:
-    """Each arm against its scenario's reference, and each pair of forms in the same block: [benchmark, arm, baseline arm]."""
+    """What the plan declares: [benchmark, arm, baseline arm], for each arm its scenario's reference, for the twin its original,
+    and each pair of forms in the same block."""
     arms, comparisons = catalogue.arms(), []
     for sheet in sheets:
         reference, *others = sheet["arms"]
         forms = [arm for arm in others if arm in arms and arms[arm].kind == "form"]
-        pairs = [(arm, reference) for arm in others] + [(b, a) for a, b in itertools.combinations(forms, 2)]
+        pairs = [(arm, TWIN.removesuffix(catalogue.TWIN_SUFFIX) if arm == TWIN else reference) for arm in others]
+        pairs += [(later, earlier) for earlier, later in itertools.combinations(forms, 2)]
         for benchmark, (arm, baseline) in itertools.product(_benchmarks(sheet["scenario"]), pairs):
             if [benchmark, arm, baseline] not in comparisons:
                 comparisons.append([benchmark, arm, baseline])
@@ -103,8 +108,8 @@ def make_comparisons(sheets: list[dict]) -> list[list[str]]:
 
 
 def make_answer(random: numpy.random.Generator, sheet: dict, added_ns: dict[str, float]) -> dict:
-    """What a worker would answer for [sheet]: a machine that is 3 % faster or slower in each process, 0.4 % of layout noise for
-    each arm and process, 1 % of noise that the arms of a round share, 0.5 % for each batch, and one batch in fifty disturbed."""
+    """What a worker would answer for [sheet]: a machine that is 3 % faster or slower in each process, 0.4 % of layout noise
+    for each arm and process, 1 % of noise that the arms of a round share, 0.5 % for each batch, one in fifty disturbed."""
     rounds, arms, reference_ns = sheet["rounds"], sheet["arms"], REFERENCE_NS[sheet["scenario"]]
     machine, cells = numpy.exp(random.normal(0, 0.03)), []
     for parameters in catalogue.scenarios()[sheet["scenario"]].cells():
@@ -117,8 +122,9 @@ def make_answer(random: numpy.random.Generator, sheet: dict, added_ns: dict[str,
             disturbed = random.random(rounds) < 0.02
             values = truth_ns * 1e-9 * shared * noise * numpy.where(disturbed, 1.3, 1.0)
             quiet = [0] * rounds
-            cell[arm] = {"loops": 131072, "values": values.tolist(), "positions": positions[:, place].tolist(), "voluntary": quiet,
-                         "involuntary": disturbed.astype(int).tolist(), "faults": quiet, "migrations": quiet, "steal": quiet}
+            cell[arm] = {"loops": 131072, "values": values.tolist(), "positions": positions[:, place].tolist(),
+                         "voluntary": quiet, "involuntary": disturbed.astype(int).tolist(), "faults": quiet,
+                         "migrations": quiet, "steal": quiet}
         cells.append({"benchmark": catalogue.benchmark_name(sheet["scenario"], parameters), "scenario": sheet["scenario"],
                       "parameters": parameters, "arms": cell})
     return {"metadata": make_metadata(sheet["interpreter"]), "cells": cells}
@@ -126,9 +132,9 @@ def make_answer(random: numpy.random.Generator, sheet: dict, added_ns: dict[str,
 
 def make_metadata(tag: str = INTERPRETER) -> dict:
     """The pyperf metadata that a worker's own interpreter would report."""
-    return {"perf_version": "2.10.0", "date": "2026-01-02 03:04:05.000006", "hostname": "synthetic", "platform": "Linux-synthetic",
-            "cpu_count": 2, "cpu_model_name": "synthetic", "aslr": "Full randomization", "python_implementation": "cpython",
-            "python_version": "3.11.2 (64-bit)", "python_executable": f"/usr/bin/{tag}"}
+    return {"perf_version": "2.10.0", "date": "2026-01-02 03:04:05.000006", "hostname": "synthetic",
+            "platform": "Linux-synthetic", "cpu_count": 2, "cpu_model_name": "synthetic", "aslr": "Full randomization",
+            "python_implementation": "cpython", "python_version": "3.11.2 (64-bit)", "python_executable": f"/usr/bin/{tag}"}
 
 
 def make_crosscheck(random: numpy.random.Generator, arm: str, mean_ns: float, runs: int = 8) -> str:

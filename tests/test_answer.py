@@ -33,14 +33,15 @@ def make_estimate(point: float, half: float = 0.1) -> Estimate:
 
 
 def make_finding(arm: str, added_ns: float, verdict: str = "worse", benchmark: str = THROUGHPUT, reference: str = REFERENCE,
-                 half: float = 0.1, reference_ns: float = 4.0, envelope_ns: float = 0.2, envelope_of: str | None = None) -> Finding:
+                 half: float = 0.1, reference_ns: float = 4.0, envelope_ns: float = 0.2,
+                 envelope_of: str | None = None) -> Finding:
     added = make_estimate(added_ns, half)
     ratio = Estimate(*((reference_ns + value) / reference_ns for value in (added.point, added.low, added.high)), 12, 0.95)
     return Finding(
         interpreter=TAG, scenario=benchmark.partition("[")[0], benchmark=benchmark, parameters={}, arm=arm, reference=reference,
-        block=0, processes=12, absolute_ns=make_estimate(reference_ns + added_ns), floor_ns=reference_ns, reference_ns=reference_ns,
-        added_ns=added, ratio=ratio, p=0.001, p_adjusted=0.01, margin_ns=0.5, envelope_ns=envelope_ns,
-        envelope_of=benchmark if envelope_of is None else envelope_of, verdict=verdict,
+        block=0, processes=12, absolute_ns=make_estimate(reference_ns + added_ns), floor_ns=reference_ns,
+        reference_ns=reference_ns, added_ns=added, ratio=ratio, p=0.001, p_adjusted=0.01, margin_ns=0.5,
+        envelope_ns=envelope_ns, envelope_of=benchmark if envelope_of is None else envelope_of, verdict=verdict,
         below_resolution=abs(added_ns) <= envelope_ns, contaminated=0.0, added_clean_ns=added, shares={}, drift=False)
 
 
@@ -109,8 +110,8 @@ def test_attached_line():
     assert str(answer.lines(evidence)[0]) == (
         "Attached thread: added over control/pass_ctx (4.00 ns a callback): hpyvm/pointer +4.00 ns [+3.90, +4.10]; "
         "enter_leave/ambient +5.00 ns [+4.90, +5.10]; trampoline/plain +6.00 ns [+5.90, +6.10]; "
-        "beside them peer/pygilstate +20.0 ns [+19.9, +20.1]. Between the forms: hpyvm/pointer and enter_leave/ambient were not "
-        "compared directly; enter_leave/ambient and trampoline/plain were not compared directly.")
+        "beside them peer/pygilstate +20.0 ns [+19.9, +20.1]. Between the forms: hpyvm/pointer and enter_leave/ambient were "
+        "not compared directly; enter_leave/ambient and trampoline/plain were not compared directly.")
 
 
 def test_lines_of_threads_that_attach():
@@ -118,7 +119,8 @@ def test_lines_of_threads_that_attach():
     cells = [make_cell({"hpyvm/pointer": 9.0}, name, reference="peer/save_restore", reference_ns=60.0) for name in (
         "released_thread", "foreign_thread[acquisition=first]", "foreign_thread[acquisition=repeated]")]
     _, released, foreign, _, _ = answer.lines(make_evidence(*itertools.chain(*cells)))
-    assert released.text == "added over peer/save_restore (the floor, 60.0 ns a callback): hpyvm/pointer +9.00 ns [+8.90, +9.10]."
+    assert released.text == (
+        "added over peer/save_restore (the floor, 60.0 ns a callback): hpyvm/pointer +9.00 ns [+8.90, +9.10].")
     each = "added over peer/save_restore (60.0 ns a callback): hpyvm/pointer +9.00 ns [+8.90, +9.10]."
     assert foreign.text == f"acquisition=first, {each} acquisition=repeated, {each}"
 
@@ -139,7 +141,8 @@ def test_nothing_claimed_inside_the_envelope():
 def test_many_forms_are_cut():
     """Of more than four forms a sentence names the two cheapest and the two dearest."""
     forms = [f"proposal/form{number}" for number in range(7)]
-    text = answer.cell_list(make_evidence(*make_cell({form: 1.0 + place for place, form in enumerate(forms)}), forms=forms), THROUGHPUT)
+    cell = make_cell({form: 1.0 + place for place, form in enumerate(forms)})
+    text = answer.cell_list(make_evidence(*cell, forms=forms), THROUGHPUT)
     assert [item.partition(" +")[0] for item in text.split("; ")] == [
         "proposal/form0", "proposal/form1", "3 forms between", "proposal/form5", "proposal/form6"]
 
@@ -175,8 +178,10 @@ def test_order_follows_the_direction_declared():
 def test_conflict_between_parameter_sets():
     """Modes that rank two forms in opposite order, both resolved, are named; agreement is said too."""
     both = make_cell(dict(zip(FORMS, (4.0, 5.0, 6.0)))) + make_cell(dict(zip(FORMS, (4.0, 5.0, 6.0))), DEPENDENT)
-    agreeing = [make_finding("hpyvm/pointer", 1.0, benchmark=name, reference="enter_leave/ambient") for name in (THROUGHPUT, DEPENDENT)]
-    assert answer.conflict_sentence(make_evidence(*both, *agreeing), SCENARIOS[0]) == "mode=dependent reverses no resolved order."
+    agreeing = [make_finding("hpyvm/pointer", 1.0, benchmark=name, reference="enter_leave/ambient")
+                for name in (THROUGHPUT, DEPENDENT)]
+    sentence = answer.conflict_sentence(make_evidence(*both, *agreeing), SCENARIOS[0])
+    assert sentence == "mode=dependent reverses no resolved order."
     opposed = [agreeing[0], make_finding("hpyvm/pointer", -1.0, "better", DEPENDENT, "enter_leave/ambient")]
     assert answer.conflict_sentence(make_evidence(*both, *opposed), SCENARIOS[0]) == (
         "mode=throughput and mode=dependent rank enter_leave/ambient and hpyvm/pointer in opposite order.")
@@ -201,8 +206,8 @@ def test_span_sentence():
 def test_control_sentence():
     """The A/A line gives the false positives and the smallest visible effect, or says that there was no control."""
     assert answer.control_sentence(make_twin()) == (
-        "two copies of hpyvm/pointer were called different in 1 of 11 comparisons; the smallest effects this run could have seen "
-        "anywhere are 0.30 ns and 2.00 %. Nothing below the envelope of its own cell is claimed.")
+        "two copies of hpyvm/pointer were called different in 1 of 11 comparisons; the smallest effects this run could have "
+        "seen anywhere are 0.30 ns and 2.00 %. Nothing below the envelope of its own cell is claimed.")
     assert "could have seen no effect of any size" in answer.control_sentence(make_twin(0, math.inf, math.inf))
     assert "nothing is claimed" in answer.control_sentence(None)
     assert "nothing is claimed" in answer.control_sentence(TwinFinding("", "", (), 0, 0, {}, math.inf, math.inf))

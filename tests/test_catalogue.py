@@ -12,6 +12,7 @@ TOP = Path(__file__).resolve().parent.parent
 TRAMPOLINE = "variants/trampoline/variant.toml"
 PASS_CTX = "csrc/controls/pass_ctx/arm.toml"
 CALL = "csrc/scenarios/attached_call/scenario.toml"
+SORT = "csrc/scenarios/native_sort/scenario.toml"
 
 
 @pytest.fixture
@@ -188,6 +189,52 @@ def test_wrong_requirement(tree):
     assert (error.line, error.found) == (line, "'atached'")
 
 
+def test_second_form_has_its_own_line(tree):
+    """A mistake in a file's second form is told with its line there, not with that of the first."""
+    path = tree / TRAMPOLINE
+    path.write_text(path.read_text() + '\n[[form]]\nname = "b"\nsummary = "b"\npolicies = []\ncapabilities = ["boody"]\n')
+    error = refusal(catalogue.arms, tree)
+    assert (error.line, error.found) == (path.read_text().count("\n"), "'boody'")
+
+
+@pytest.mark.parametrize("path, old, new, found", [
+    (TRAMPOLINE, "[form.claims]", '[[form]]\nname = "plain"\n[form.claims]', "'plain' again"),
+    (TRAMPOLINE, "[[form]]", "[form]", None),
+    (PASS_CTX, '["attached", "body"]', '[["attached"]]', "['attached']"),
+    (PASS_CTX, "released =", "relesed =", "the reason for 'relesed'"),
+    (PASS_CTX, "released =", "# released =", "no 'released'"),
+    (CALL, '["throughput", "dependent", "serialised"]', "[]", "none"),
+    (CALL, "[[parameter]]", '[[parameter]]\nname = "mode"\nvalues = [1]\n[[parameter]]', "'mode' again"),
+    (CALL, "crosscheck = true", "size = true", "True"),
+    (SORT, '"single"', '"singel"', "'singel'"),
+    (SORT, '"control/cached_ctx"', '"control/empty"', "'control/empty', which runs no body, and native_sort needs the answer "
+                                                                "of one"),
+])
+def test_refused(tree, path, old, new, found):
+    """What would vanish or be misread is refused with file and line: the same name twice, a lack without reason, no values."""
+    line = replace(tree / path, old, new)
+    error = refusal(catalogue.scenarios, tree)
+    assert error.path == tree / path
+    if found:
+        assert error.found == found
+        assert abs(error.line - line) <= 4
+
+
+def test_unfinished_toml(tree):
+    """A file that ends too early is refused with its last line."""
+    path = tree / CALL
+    path.write_text(path.read_text() + "more = [1,\n")
+    assert refusal(catalogue.scenarios, tree).line == path.read_text().count("\n")
+
+
+def test_not_utf8(tree):
+    """A file in another encoding is refused with the line of the first wrong byte."""
+    path = tree / CALL
+    path.write_bytes(path.read_bytes() + b"# caf\xe9\n")
+    error = refusal(catalogue.scenarios, tree)
+    assert (error.line, error.expected) == (path.read_bytes().count(b"\n"), "UTF-8")
+
+
 def test_not_toml(tree):
     """A file that is no TOML is refused with the line of the mistake."""
     line = replace(tree / CALL, 'thread = "attached"', "thread: attached")
@@ -206,6 +253,14 @@ def test_root_is_where_the_package_lies(tmp_path, monkeypatch):
     monkeypatch.delenv("LAB_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
     assert catalogue.root() == TOP
+
+
+def test_root_named_wrongly(tmp_path, monkeypatch):
+    """A LAB_ROOT without a checkout is refused; no other is taken in its place."""
+    monkeypatch.setenv("LAB_ROOT", str(tmp_path))
+    with pytest.raises(LabError) as caught:
+        catalogue.root()
+    assert caught.value.message == f"no checkout of the lab found at LAB_ROOT={tmp_path} (a folder with csrc/interface.h)"
 
 
 def test_no_checkout(tmp_path, monkeypatch):

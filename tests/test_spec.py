@@ -3,12 +3,11 @@
 import pytest
 from spec_tree import ROOT, copy_specs, edit, line_of
 
-from lab import spec
+from lab import catalogue, spec
 from lab.errors import SpecError
 
 INTERFACE, NATIVE = "csrc/interface.h", "csrc/native/native.h"
 ENTER, VM, TRAMPOLINE = (f"variants/{name}/api.h" for name in ("enter_leave", "hpyvm", "trampoline"))
-FORMS = {"enter_leave": ["ambient"], "hpyvm": ["pointer"], "trampoline": ["plain"]}
 IDS = "HPyLab_ID({}): the ids run from 0 in the order of the file, without gap or repeat"
 API = "HPyLab_API(form, ROLE, REACH)"
 
@@ -178,30 +177,39 @@ def test_annotation_at_the_end(tmp_path):
     assert (error.found, error.expected) == ("HPyLab_API(last, CALL, TABLE) with no declaration after it", "a declaration")
 
 
+def forms():
+    """The forms of each proposal, by the descriptions beside the specifications."""
+    found = {}
+    for arm in catalogue.arms(ROOT).values():
+        if arm.kind == "form":
+            found.setdefault(arm.proposal, []).append(arm.form)
+    return {proposal: sorted(names) for proposal, names in found.items()}
+
+
 def test_form_that_variant_toml_lacks(tmp_path):
     """A form that only api.h knows is refused at the function that has it."""
     top = copy_specs(tmp_path)
     edit(top / ENTER, "HPyLab_API(ambient, ACQUIRE", "HPyLab_API(ambience, ACQUIRE")
     edit(top / ENTER, "HPyLab_API(ambient, RELEASE", "HPyLab_API(ambience, RELEASE")
     with pytest.raises(SpecError) as caught:
-        spec.check_forms(top, spec.load(top), FORMS)
+        spec.check_forms(top, spec.load(top), forms())
     error = caught.value
     assert (error.path, error.line) == (top / ENTER, line_of(top / ENTER, "*HPy_EnterContext("))
     assert (error.found, error.expected) == ("the form 'ambience' of HPy_EnterContext",
-                                             "a form of variant.toml beside it (ambient)")
+                                             f"a form of variant.toml beside it ({', '.join(forms()['enter_leave'])})")
 
 
 def test_form_that_no_function_has(tmp_path):
     """A form that only variant.toml knows is refused at its name there."""
     top = copy_specs(tmp_path)
     path = top / "variants/hpyvm/variant.toml"
-    path.write_text(path.read_text() + '\n[[form]]\nname = "value"\n')
+    path.write_text(path.read_text() + '\n[[form]]\nname = "unheard_of"\n')
     with pytest.raises(SpecError) as caught:
-        spec.check_forms(top, spec.load(top), {**FORMS, "hpyvm": ["pointer", "value"]})
+        spec.check_forms(top, spec.load(top), {**forms(), "hpyvm": [*forms()["hpyvm"], "unheard_of"]})
     error = caught.value
-    assert (error.path, error.line) == (path, line_of(path, 'name = "value"'))
-    assert (error.found, error.expected) == ("the form 'value', which no function has",
-                                             "HPyLab_API(value, ROLE, REACH) in api.h")
+    assert (error.path, error.line) == (path, line_of(path, "unheard_of"))
+    assert (error.found, error.expected) == ("the form 'unheard_of', which no function has",
+                                             "HPyLab_API(unheard_of, ROLE, REACH) in api.h")
 
 
 def test_any_line_left_out_is_accepted_or_refused(tmp_path):
@@ -221,10 +229,12 @@ def test_any_line_left_out_is_accepted_or_refused(tmp_path):
 
 
 def test_real_specifications():
-    """The three proposals: which functions they have, in which role, and how each is reached."""
+    """The first form of each proposal: its functions, in which role, and how each is reached."""
     loaded = spec.load(ROOT)
-    spec.check_forms(ROOT, loaded, FORMS)
-    assert [(function.arm, function.name, function.role, function.reach) for function in loaded.functions] == [
+    spec.check_forms(ROOT, loaded, forms())
+    first = ("enter_leave/ambient", "hpyvm/pointer", "trampoline/plain")
+    found = [(function.arm, function.name, function.role, function.reach) for function in loaded.functions if function.arm in first]
+    assert found == [
         ("enter_leave/ambient", "HPy_EnterContext", "ACQUIRE", "SYMBOL"),
         ("enter_leave/ambient", "HPy_LeaveContext", "RELEASE", "SYMBOL"),
         ("hpyvm/pointer", "HPy_GetVM", "CREATE", "TABLE"),
@@ -233,18 +243,25 @@ def test_real_specifications():
         ("trampoline/plain", "HPyContextTrampoline", "CALL", "POINTER"),
         ("trampoline/plain", "HPy_GetContextTrampoline", "CREATE", "TABLE"),
         ("trampoline/plain", "HPyContextTrampoline_Free", "FREE", "TABLE")]
-    assert [function.name for function in loaded.interface_functions] == [
-        "HPyLab_Bind", "HPyLab_Unbind", "HPyLab_BindBare", "HPyLab_UnbindBare"]
+
+
+def test_interface_functions():
+    """The interface's functions in the order of their ids."""
+    names = [function.name for function in spec.load(ROOT).interface_functions]
+    assert names[:4] == ["HPyLab_Bind", "HPyLab_Unbind", "HPyLab_BindBare", "HPyLab_UnbindBare"]
 
 
 def test_demanded_symbols():
-    """Only enter_leave demands symbols; the other forms are named with none."""
-    assert spec.demanded_symbols(ROOT) == {"enter_leave/ambient": ["HPy_EnterContext", "HPy_LeaveContext"], "hpyvm/pointer": [],
-                                           "trampoline/plain": []}
+    """Each form is named; enter_leave demands its symbols, a form whose functions travel in a structure none."""
+    demanded = spec.demanded_symbols(ROOT)
+    assert set(demanded) == {f"{proposal}/{form}" for proposal, names in forms().items() for form in names}
+    assert demanded["enter_leave/ambient"] == ["HPy_EnterContext", "HPy_LeaveContext"]
+    assert (demanded["hpyvm/pointer"], demanded["trampoline/plain"]) == ([], [])
 
 
 def test_table_functions():
     """The table's entries come by folder, then in the order of api.h, under the names of HPy's rule."""
-    assert [(function.name, function.implementation) for function in spec.table_functions(ROOT)] == [
-        ("HPy_GetVM", "ctx_GetVM"), ("HPy_GetContextTrampoline", "ctx_GetContextTrampoline"),
-        ("HPyContextTrampoline_Free", "ctx_ContextTrampoline_Free")]
+    table = [(function.proposal, function.name, function.implementation) for function in spec.table_functions(ROOT)]
+    assert [row[0] for row in table] == sorted(row[0] for row in table)
+    assert [row[1:] for row in table if row[0] == "trampoline"][:2] == [
+        ("HPy_GetContextTrampoline", "ctx_GetContextTrampoline"), ("HPyContextTrampoline_Free", "ctx_ContextTrampoline_Free")]

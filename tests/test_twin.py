@@ -35,7 +35,7 @@ def test_identical_code_is_found_identical(run):
 
 
 def test_the_envelope_is_the_larger_bound(run):
-    """The smallest effect a cell can show is as far from zero as the A/A interval reaches; the run's is that of its best cell."""
+    """The smallest effect of a cell is as far from zero as its A/A interval reaches; the run's is that of its best cell."""
     finding = twin.analyse(run)
     for cell in finding.cells:
         assert finding.envelope_ns[cell.interpreter, cell.benchmark] == max(-cell.added_ns.low, cell.added_ns.high)

@@ -87,7 +87,7 @@ def contaminated(run: Run) -> np.ndarray:
 
 
 def parameter_sets(scenarios: list[Mapping]) -> dict[str, dict]:
-    """The parameters of every benchmark that the scenarios of a header have: ``{"attached_work[calls=4]": {"calls": 4}, …}``."""
+    """The parameters of every benchmark that a header's scenarios have: ``{"attached_work[calls=4]": {"calls": 4}, …}``."""
     found = {}
     for scenario in scenarios:
         axes = scenario["parameters"]

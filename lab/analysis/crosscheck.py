@@ -1,7 +1,7 @@
 """What plain pyperf says of the same arms, beside the paired protocol: for those who trust nothing else.
 
-Plain pyperf measures one arm after the other and compares means by a t-test over pooled values, as ``pyperf compare_to`` does. On
-a shared machine it has called identical code different in 16 of 29 comparisons, so a disagreement speaks against it first.
+Plain pyperf measures one arm after the other and compares means by a t-test over pooled values, as ``pyperf compare_to`` does.
+On a shared machine it has called identical code different in 16 of 29 comparisons, so a disagreement speaks against it first.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Row:
 def analyse(run: Run) -> list[Row]:
     """A row for each interpreter, benchmark and arm that plain pyperf measured, in that order."""
     findings = {(each.interpreter, each.benchmark, each.arm): each for each in paired.analyse(run)}
-    scenarios = {benchmark: scenario["name"] for scenario in run.header["scenarios"] for benchmark in parameter_sets([scenario])}
+    scenarios = {benchmark: each["name"] for each in run.header["scenarios"] for benchmark in parameter_sets([each])}
     measured = {(interpreter, benchmark.get_name(), arm): benchmark
                 for (interpreter, arm), suite in run.crosscheck.items() for benchmark in suite}
     rows = []

@@ -66,7 +66,7 @@ class _Pair:
         return self.cell.interpreter, self.cell.benchmark, self.arm, self.reference
 
     def times(self, clean: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """The times of arm and reference in ns, [process][round]; [clean]: without the batches in which either was disturbed."""
+        """The times of arm and reference in ns, [process][round]; [clean]: without the rounds in which either was disturbed."""
         a, b = self.cell.times_ns[self.arm][self.rows], self.cell.times_ns[self.reference][self.rows]
         if clean:
             disturbed = self.cell.flagged[self.arm][self.rows] | self.cell.flagged[self.reference][self.rows]
@@ -152,8 +152,8 @@ def _finding(pair: _Pair, rules: _Rules) -> Finding:
     margin_ns = rules.margin(reference_ns, envelope_ns)
     p_adjusted = rules.p_adjusted.get(pair.key, math.nan)
     return Finding(
-        interpreter=cell.interpreter, scenario=cell.scenario, benchmark=cell.benchmark, parameters=cell.parameters, arm=pair.arm,
-        reference=pair.reference, block=int(cell.blocks[pair.rows].min()), processes=int(pair.rows.sum()),
+        interpreter=cell.interpreter, scenario=cell.scenario, benchmark=cell.benchmark, parameters=cell.parameters,
+        arm=pair.arm, reference=pair.reference, block=int(cell.blocks[pair.rows].min()), processes=int(pair.rows.sum()),
         absolute_ns=stats.median_interval(stats.process_medians(times), rules.confidence), floor_ns=float(np.nanmin(times)),
         reference_ns=reference_ns, added_ns=added, ratio=stats.paired_ratio(times, reference, rules.confidence),
         p=math.nan if itself else pair.p(), p_adjusted=p_adjusted, margin_ns=margin_ns, envelope_ns=envelope_ns,
