@@ -2,19 +2,22 @@
 
 Three kinds of output, all under build/: what knows no Python (native library, drivers), what is built once for every
 interpreter (universal extension halves), and what is built for each (runtime half, hybrid and CPython-ABI extensions).
-A file is made again when its command or any file it could read has changed; the digests lie in build/stamps.json.
+A file is made again when its command or any file it could read has changed; the digests lie in build/stamps.json. Commands
+run in the checkout and name what lies in it by relative paths, so that it can be moved or copied with what was built.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +26,7 @@ from lab.environment import find_compiler
 from lab.errors import BuildError, MissingTool
 from lab.interpreters import Interpreter
 
-CFLAGS = ("-std=c11", "-O2", "-g", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
+CFLAGS = ("-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-g", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
 # what HPy 0.9.0's own macros and inline functions provoke
 HPY_QUIET = ("-Wno-cast-function-type", "-Wno-missing-field-initializers", "-Wno-unused-parameter")
 ABI_MACRO = {"universal": "HPY_ABI_UNIVERSAL", "hybrid": "HPY_ABI_HYBRID", "cpython": "HPY_ABI_CPYTHON"}
@@ -54,24 +57,34 @@ class Libraries:
 
 @dataclass
 class _Target:
-    """One output and how it is made: a compiler command, or a copy."""
+    """One output and how it is made: a compiler command, or a copy; [arm]: of which it is the universal extension half."""
 
     output: Path
     command: list[str]
     sources: list[Path] = field(default_factory=list)
     copy_of: Path | None = None
+    arm: str = ""
 
 
 def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[str], None] = lambda text: None) -> Libraries:
     """Everything that [interpreters] need, below [top]/build; [progress] is told each output that is made.
 
-    Raises MissingTool (compiler, headers, HPy), BuildError (a compiler said no; a symbol that must not be there).
+    A second build of the same checkout waits for the first. Raises MissingTool (compiler, headers, HPy) and, once all that can
+    be made is, BuildError (a compiler said no; a symbol that must not be there).
     """
     plan = _Plan(top, interpreters)
-    made = _make(top, plan.targets, progress)
-    universal = {arm_id: path for (tag, arm_id), path in plan.libraries.arms.items() if not tag}
-    _check_symbols(top, universal, made)
+    with _alone(plan.out):
+        _make(top, plan.targets, progress)
     return plan.libraries
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Holds the lock of the folder [out], which ends with the process that holds it."""
+    out.mkdir(exist_ok=True)
+    with open(out / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class _Plan:
@@ -94,10 +107,11 @@ class _Plan:
                 if arm.abi != "universal":
                     self._arm(arm, interpreter)
 
-    def _add(self, output: Path, flags: Iterable[str], sources: Iterable[Path], libraries: Iterable[str] = ()) -> Path:
+    def _add(self, output: Path, flags: Iterable[str], sources: Iterable[Path], libraries: Iterable[str] = (),
+             arm: str = "") -> Path:
         sources = list(sources)
         command = [self.cc, *CFLAGS, *flags, "-shared", "-o", str(output), *map(str, sources), *libraries]
-        self.targets.append(_Target(output, command, sources))
+        self.targets.append(_Target(output, [word.replace(f"{self.top}{os.sep}", "") for word in command], sources, arm=arm))
         return output
 
     def _native(self) -> Path:
@@ -145,9 +159,10 @@ class _Plan:
         macro = f"-DHPyLab_FORM=HPyLab_FORM_{arm.id.replace('/', '_')}"
         self.libraries.arms[tag, arm.id] = self._add(
             output, [*self._extension_flags(arm.abi, interpreter), macro, f"-I{arm.folder}"],
-            [arm.folder / "stub.c", self.csrc / "arm" / "module.c"], [*self._abi_libraries(arm.abi, interpreter), "-lpthread"])
+            [arm.folder / "stub.c", self.csrc / "arm" / "module.c"], [*self._abi_libraries(arm.abi, interpreter), "-lpthread"],
+            arm=arm.id if arm.abi == "universal" else "")
         twin = output.with_name(stem + catalogue.TWIN_SUFFIX + self._suffix(arm.abi, interpreter))
-        self.targets.append(_Target(twin, ["copy", str(output)], copy_of=output))
+        self.targets.append(_Target(twin, ["copy", output.name], copy_of=output))
         self.libraries.arms[tag, arm.id + catalogue.TWIN_SUFFIX] = twin
 
     def _runtime(self, interpreter: Interpreter) -> None:
@@ -195,8 +210,8 @@ def _digest(paths: Iterable[Path]) -> str:
     return state.hexdigest()
 
 
-def _make(top: Path, targets: list[_Target], progress: Callable[[str], None]) -> set[Path]:
-    """Make those targets whose stamp is not right any more; which those were. Stamps are kept even when one fails."""
+def _make(top: Path, targets: list[_Target], progress: Callable[[str], None]) -> None:
+    """Make those targets whose stamp is not right any more. Raises the first error when all the others are made and stamped."""
     stamps_path = top / "build" / "stamps.json"
     try:
         stamps = json.loads(stamps_path.read_text())
@@ -204,22 +219,40 @@ def _make(top: Path, targets: list[_Target], progress: Callable[[str], None]) ->
         stamps = {}
     headers_digest = _digest([*(top / "csrc").rglob("*.h"), *(top / "variants").rglob("*.h")])
     native, rest = targets[:1], targets[1:]
-    made: set[Path] = set()
-    try:
-        for group in (native, [t for t in rest if t.copy_of is None], [t for t in rest if t.copy_of is not None]):
-            wanted = {str(t.output): _stamp(t, headers_digest) for t in group}
-            stale = [t for t in group if stamps.get(str(t.output)) != wanted[str(t.output)] or not t.output.exists()]
-            with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-                for target, _ in zip(stale, pool.map(_make_one, stale)):
-                    stamps[str(target.output)] = wanted[str(target.output)]
-                    made.add(target.output)
-                    progress(str(target.output.relative_to(top)))
-    finally:
-        if made:
+    for group in (native, [t for t in rest if t.copy_of is None], [t for t in rest if t.copy_of is not None]):
+        wanted = {str(t.output.relative_to(top)): (t, _stamp(t, headers_digest)) for t in group}
+        stale = {name: (t, stamp) for name, (t, stamp) in wanted.items() if stamps.get(name) != stamp or not t.output.exists()}
+        if not stale:
+            continue
+        errors = []
+        try:
+            for name, error in _make_all(top, {name: t for name, (t, _) in stale.items()}):
+                if error:
+                    errors.append(error)
+                    continue
+                stamps[name] = stale[name][1]
+                progress(name)
+        finally:
             temporary = stamps_path.with_suffix(".tmp")
             temporary.write_text(json.dumps(stamps, indent=1))
             os.replace(temporary, stamps_path)
-    return made
+        if errors:
+            raise errors[0]
+
+
+def _make_all(top: Path, targets: Mapping[str, _Target]) -> Iterator[tuple[str, BuildError | None]]:
+    """Makes [targets] side by side; the name of each when it is done, in their order, with what was wrong."""
+    demanded = spec.demanded_symbols(top) if any(target.arm for target in targets.values()) else {}
+
+    def attempt(target: _Target) -> BuildError | None:
+        try:
+            _make_one(top, target, set(demanded.get(target.arm, ())))
+        except BuildError as error:
+            return error
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        yield from zip(targets, pool.map(attempt, targets.values()))
 
 
 def _stamp(target: _Target, headers_digest: str) -> str:
@@ -227,19 +260,28 @@ def _stamp(target: _Target, headers_digest: str) -> str:
     return hashlib.sha256("\0".join([*target.command, headers_digest, own]).encode()).hexdigest()
 
 
-def _make_one(target: _Target) -> None:
+def _make_one(top: Path, target: _Target, demanded: set[str]) -> None:
     target.output.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.output.with_name(target.output.name + ".tmp")
-    if target.copy_of is not None:
-        shutil.copyfile(target.copy_of, temporary)
-    else:
-        command = [str(temporary) if word == str(target.output) else word for word in target.command]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode != 0:
-            temporary.unlink(missing_ok=True)
-            said = "\n".join((done.stderr or done.stdout).splitlines()[:20])
-            raise BuildError(f"{target.output.name} could not be built:\n{said}", "the command was: " + " ".join(command))
-    os.replace(temporary, target.output)
+    try:
+        if target.copy_of is not None:
+            shutil.copyfile(target.copy_of, temporary)
+        else:
+            _compile(top, target, str(temporary.relative_to(top)))
+        if target.arm:
+            _check_symbols(target.output.name, temporary, demanded)
+        os.replace(temporary, target.output)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _compile(top: Path, target: _Target, into: str) -> None:
+    output = str(target.output.relative_to(top))
+    command = [into if word == output else word for word in target.command]
+    done = subprocess.run(command, cwd=top, capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        said = "\n".join((done.stderr or done.stdout).splitlines()[:20])
+        raise BuildError(f"{target.output.name} could not be built:\n{said}", "the command was: " + " ".join(command))
 
 
 def undefined_symbols(library: Path) -> set[str]:
@@ -254,14 +296,9 @@ def undefined_symbols(library: Path) -> set[str]:
     return {name for name in names if "@" not in name}
 
 
-def _check_symbols(top: Path, universal: Mapping[str, Path], made: set[Path]) -> None:
-    """Each universal extension half expects just the symbols its form demands, and nothing of Python.h. BuildError."""
-    if not made.intersection(universal.values()):
-        return
-    demanded = spec.demanded_symbols(top)
-    for arm_id, library in universal.items():
-        expected = set(demanded.get(arm_id.removesuffix(catalogue.TWIN_SUFFIX), ()))
-        found = undefined_symbols(library)
-        if found != expected:
-            raise BuildError(f"{library.name} expects the symbols {sorted(found)} of the process; its form demands "
-                             f"{sorted(expected)}", "an extension half may call HPy and libc alone; see its stub.c")
+def _check_symbols(name: str, library: Path, demanded: set[str]) -> None:
+    """A universal extension half expects just the symbols its form demands, and nothing of Python.h. Raises BuildError."""
+    found = undefined_symbols(library)
+    if found != demanded:
+        raise BuildError(f"{name} expects the symbols {sorted(found)} of the process; its form demands {sorted(demanded)}",
+                         "an extension half may call HPy and libc alone; see its stub.c")

@@ -267,7 +267,7 @@ def list_(what):
         "scenarios": lambda: [(each.name, each.thread, each.question) for each in catalogue.scenarios(_top()).values()],
         "probes": lambda: [(each.name, " ".join(each.requires), each.question) for each in conformance.probes().values()],
         "interpreters": lambda: [(each.tag, each.path, f"HPy {each.hpy}" + "".join(f"; lacks {what}: {remedy}" for what, remedy
-                                  in each.missing)) for each in interpreters.known().values()],
+                                  in each.missing)) for each in interpreters.find()],
     }[what]()
     width = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, kind, text in rows:

@@ -16,12 +16,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lab.errors import InterpreterError, UnknownName
 
 OLDEST = (3, 8)
 HPY_VERSION = "0.9.0"
 LIMIT_S = 20.0
+NEWEST_SOUGHT = 15     # python3.15 on PATH
 _GIVE_ANOTHER = "give the path of a CPython or PyPy, 3.8 or later"
 
 # Runs in the interpreter that is asked, which may be older than 3.8: then it must still be able to say so.
@@ -124,27 +126,70 @@ def current() -> Interpreter:
     return describe(sys.executable)
 
 
-def known() -> dict[str, Interpreter]:
-    """The interpreters that can be named by their tag: the one that runs the lab. Raises InterpreterError."""
-    return {current().tag: current()}
+@functools.lru_cache(maxsize=None)
+def find() -> tuple[Interpreter, ...]:
+    """The interpreters of this machine, oldest first, one for each tag: the one that runs the lab, then those LAB_PYTHONS
+    names (paths, separated by colons), then those of pyenv and uv, then those on PATH. What is no usable one is left out."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def attempt(path: str) -> Interpreter | None:
+        try:
+            return describe(path)
+        except InterpreterError:
+            return None
+
+    with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        described = pool.map(attempt, _candidates())
+    found = {current().tag: current()}
+    for interpreter in described:
+        if interpreter is not None:
+            found.setdefault(interpreter.tag, interpreter)
+    return tuple(sorted(found.values(), key=_age))
+
+
+def _candidates() -> list[str]:
+    """Paths of what may be interpreters, in the order in which they are preferred, each file once."""
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local" / "share" / "uv" / "python")
+    paths = [path for path in os.environ.get("LAB_PYTHONS", "").split(os.pathsep) if path]
+    for folder in (pyenv, uv):
+        paths += sorted(str(path) for name in ("python3", "pypy3") for path in folder.glob(f"*/bin/{name}"))
+    names = [f"python3.{minor}{suffix}" for minor in range(OLDEST[1], NEWEST_SOUGHT + 1) for suffix in ("", "t")]
+    names += ["python3", "pypy3", *(f"pypy3.{minor}" for minor in range(OLDEST[1], NEWEST_SOUGHT + 1))]
+    paths += [path for path in map(shutil.which, names) if path]
+    return list({os.path.realpath(path): path for path in reversed(paths) if os.access(path, os.X_OK)}.values())[::-1]
+
+
+def _age(interpreter: Interpreter) -> tuple:
+    return (interpreter.implementation != "cpython", *map(int, interpreter.version.split(".")[:2]), interpreter.free_threaded)
 
 
 def select(wanted: Sequence[str]) -> list[Interpreter]:
-    """The interpreters that [wanted] names, by tag, path or command, each once; all the known ones for none or ``all``.
+    """The interpreters that [wanted] names, each once: by tag, version (``3.12``), path or command; the one that runs the lab
+    for none, all that find() knows for ``all``.
 
-    Raises UnknownName for what is neither, InterpreterError for a file that is no usable interpreter.
+    Raises UnknownName for what is none of these, InterpreterError for a file that is no usable interpreter.
     """
-    if not wanted or "all" in wanted:
-        return list(known().values())
     chosen = {}
-    for name in wanted:
-        interpreter = known().get(name)
-        if interpreter is None:
-            if os.sep not in name and shutil.which(name) is None:
-                raise UnknownName("interpreter", name, known(), "lab list interpreters")
-            interpreter = describe(name)
-        chosen[interpreter.path] = interpreter
-    return list(chosen.values())
+    for name in wanted or (current().path,):
+        for interpreter in _named(name):
+            chosen[interpreter.tag] = interpreter
+    return sorted(chosen.values(), key=_age)
+
+
+def _named(name: str) -> tuple[Interpreter, ...]:
+    if name == current().path:
+        return (current(),)
+    if name == "all":
+        return find()
+    if os.sep in name:
+        return (describe(name),)
+    tags = {each.tag: each for each in find()}
+    match = tags.get(name) or tags.get(f"cpython{name}")
+    if match is None and shutil.which(name) is None:
+        raise UnknownName("interpreter", name, tags, "lab list interpreters")
+    return (match or describe(name),)
 
 
 def _ask(path: str, limit_s: float) -> dict:
@@ -199,9 +244,8 @@ def _interpreter(answer: dict, path: str) -> Interpreter:
     return Interpreter(
         tag=tag, path=path, version=answer["version"], implementation=implementation, include=answer["include"],
         ext_suffix=answer["ext_suffix"], hpy=packages["hpy"], hpy_devel=answer["hpy_devel"], cffi=packages["cffi"],
-        pyperf=packages["pyperf"],
-        free_threaded=free_threaded, bits=answer["bits"], libc=answer["libc"] or "unknown",
-        missing=_missing(answer, tag, path))
+        pyperf=packages["pyperf"], free_threaded=free_threaded, bits=answer["bits"],
+        libc=answer["libc"] or "unknown", missing=_missing(answer, tag, path))
 
 
 def _missing(answer: dict, tag: str, path: str) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,116 @@
+"""The environment each interpreter measures in: build/env/<tag>/, made once, with what a worker needs and nothing else.
+
+An interpreter that has HPy, cffi and pyperf already (the one that runs the lab) is used as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import interpreters
+from lab.errors import InterpreterError
+from lab.interpreters import HPY_VERSION, Interpreter
+
+STEP_LIMIT_S = 900.0        # HPy is compiled from its sources on 3.12 and later
+TOOLS = ("cffi", "pyperf")
+# On 3.14 and later HPy's sources provoke warnings, which ones depends on the compiler, and take them for errors; CFLAGS
+# replace all of Python's own, so that without -O3 HPy is slow and without -DNDEBUG its assertions stay on.
+NEWEST_CFLAGS = "-O3 -DNDEBUG -w"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command on the way to an environment."""
+
+    what: str
+    argv: tuple[str, ...]
+    variables: Mapping[str, str]
+
+
+def ensure(top: Path, interpreter: Interpreter, say: Callable[[str], None] = lambda text: None) -> Interpreter:
+    """[interpreter] itself if it has all that a worker needs, else the one of its environment, which is made if need be.
+
+    Raises InterpreterError: what cannot be used (32 bits, no HPy for it), or the step that failed with its last lines.
+    """
+    _refuse_unusable(interpreter)
+    if not interpreter.lacks("HPy", "cffi", "pyperf"):
+        return interpreter
+    folder = top / "build" / "env" / interpreter.tag
+    python = folder / "bin" / "python"
+    todo = steps(interpreter, folder)
+    stamp, wanted = folder / "lab-stamp", _stamp(interpreter, todo)
+    if not (stamp.is_file() and stamp.read_text() == wanted):
+        shutil.rmtree(folder, ignore_errors=True)
+        for step in todo:
+            say(f"{interpreter.tag}: {step.what}")
+            _run(interpreter, step)
+        stamp.write_text(wanted)
+    found = interpreters.describe(str(python))
+    lacking = found.lacks("HPy", "cffi", "pyperf")
+    if lacking:
+        stamp.unlink(missing_ok=True)
+        raise InterpreterError(f"interpreter {interpreter.tag}: its environment {folder} lacks {lacking[0][0]}",
+                               f"remove {folder} and try again")
+    return found
+
+
+def _refuse_unusable(interpreter: Interpreter) -> None:
+    if interpreter.bits != 64:
+        raise InterpreterError(f"interpreter {interpreter.path}: a build for {interpreter.bits} bits; the lab's libraries are "
+                               "for 64", "give one for 64 bits")
+    if interpreter.implementation != "cpython" and not interpreter.hpy:
+        raise InterpreterError(f"interpreter {interpreter.path}: {interpreter.implementation} {interpreter.version} without an "
+                               "HPy of its own, and none can be installed into it", "give PyPy 7.3.19, which ships HPy")
+
+
+def steps(interpreter: Interpreter, folder: Path, uv: str | None = None) -> list[Step]:
+    """The commands that make the environment in [folder]: with uv where it is installed (or given), else with venv and pip."""
+    uv = uv if uv is not None else shutil.which("uv")
+    python = str(folder / "bin" / "python")
+    if uv:
+        make = Step("making an environment with uv", (uv, "venv", "--quiet", "--python", interpreter.path, str(folder)), {})
+        install = (uv, "pip", "install", "--quiet", "--python", python)
+    else:
+        make = Step("making an environment", (interpreter.path, "-m", "venv", str(folder)), {})
+        install = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    return [make, *_hpy_steps(interpreter, install), Step("installing cffi and pyperf", (*install, *TOOLS), {})]
+
+
+def _hpy_steps(interpreter: Interpreter, install: Sequence[str]) -> list[Step]:
+    """How HPy comes into the environment: by itself (PyPy), as a wheel (up to 3.11), or from its sources."""
+    if interpreter.implementation != "cpython":
+        return []
+    minor = int(interpreter.version.split(".")[1])
+    hpy = f"hpy=={HPY_VERSION}"
+    if minor < 14:
+        how = "installing" if minor < 12 else "compiling"
+        return [Step(f"{how} HPy {HPY_VERSION}", (*install, hpy), {})]
+    return [Step("installing what HPy is built with", (*install, "setuptools<80", "setuptools_scm", "wheel"), {}),
+            Step(f"compiling HPy {HPY_VERSION}", (*install, "--no-build-isolation", hpy), {"CFLAGS": NEWEST_CFLAGS})]
+
+
+def _stamp(interpreter: Interpreter, todo: Sequence[Step]) -> str:
+    """What an environment was made of: another interpreter, or other commands, make it anew."""
+    text = repr((interpreter.path, interpreter.version, [(step.argv[1:], dict(step.variables)) for step in todo]))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _run(interpreter: Interpreter, step: Step) -> None:
+    environment = {**os.environ, **step.variables}
+    environment.pop("PYTHONPATH", None)
+    try:
+        done = subprocess.run(step.argv, capture_output=True, text=True, errors="replace", env=environment,
+                              stdin=subprocess.DEVNULL, timeout=STEP_LIMIT_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InterpreterError(f"interpreter {interpreter.tag}: {step.what} failed: {error}",
+                               "run it by hand: " + " ".join(step.argv)) from None
+    if done.returncode != 0:
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        raise InterpreterError(f"interpreter {interpreter.tag}: {step.what} failed; its last lines:\n" + "\n".join(lines[-12:]),
+                               "run it by hand: " + " ".join(step.argv))

@@ -1,0 +1,77 @@
+"""The environment made for each interpreter."""
+
+import dataclasses
+import stat
+
+import pytest
+
+from lab import interpreters, venvs
+from lab.errors import InterpreterError
+
+
+def bare(**changes):
+    """The running interpreter, as if it had neither HPy nor cffi nor pyperf."""
+    lacking = (("HPy (not there)", "pip install hpy"), ("cffi (not there)", "pip install cffi"))
+    return dataclasses.replace(interpreters.current(), **{"hpy": None, "cffi": None, "missing": lacking, **changes})
+
+
+def script(path, text):
+    path.write_text(text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_an_interpreter_that_lacks_nothing_is_used_as_it_is(tmp_path):
+    """No environment is made for the one that runs the lab."""
+    assert venvs.ensure(tmp_path, interpreters.current()) == interpreters.current()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("version, expected", [
+    ("3.8.18", ["making an environment", "installing HPy 0.9.0", "installing cffi and pyperf"]),
+    ("3.13.0", ["making an environment", "compiling HPy 0.9.0", "installing cffi and pyperf"]),
+    ("3.15.1", ["making an environment", "installing what HPy is built with", "compiling HPy 0.9.0", "installing cffi and pyperf"]),
+])
+def test_the_steps_are_what_hpy_needs_on_each_version(tmp_path, version, expected):
+    """A wheel up to 3.11, sources from 3.12 on, with the tools and flags it needs from 3.14 on."""
+    steps = venvs.steps(bare(version=version), tmp_path, uv="")
+    assert [step.what for step in steps] == expected
+    assert [dict(step.variables) for step in steps if "compiling" in step.what] == [{}] * (version == "3.13.0") + [
+        {"CFLAGS": "-O3 -DNDEBUG -w"}] * (version == "3.15.1")
+
+
+def test_pypy_brings_its_own_hpy(tmp_path):
+    """Nothing of HPy is installed where the interpreter ships it."""
+    steps = venvs.steps(bare(implementation="pypy", tag="pypy3.11", hpy="0.9.1"), tmp_path, uv="")
+    assert [step.what for step in steps] == ["making an environment", "installing cffi and pyperf"]
+
+
+def test_uv_makes_the_environment_where_it_is_installed(tmp_path):
+    """Every command begins with uv, which is told which Python."""
+    interpreter = bare()
+    steps = venvs.steps(interpreter, tmp_path / "env", uv="/bin/uv")
+    assert {step.argv[0] for step in steps} == {"/bin/uv"}
+    assert steps[0].argv[-3:] == ("--python", interpreter.path, str(tmp_path / "env"))
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"bits": 32}, "a build for 32 bits"),
+    ({"implementation": "pypy"}, "without an HPy of its own"),
+])
+def test_what_cannot_be_used_is_refused_by_name(tmp_path, changes, words):
+    """A 32-bit build and an interpreter without HPy: named, with what to do."""
+    with pytest.raises(InterpreterError, match=words) as caught:
+        venvs.ensure(tmp_path, bare(path="/opt/strange", **changes))
+    assert "/opt/strange" in caught.value.message and caught.value.remedy.startswith("give")
+
+
+def test_a_step_that_fails_is_named_with_its_last_lines(tmp_path, monkeypatch):
+    """The interpreter, the step, what the command said last, and the command to run by hand; nothing is stamped as made."""
+    monkeypatch.setattr(venvs.shutil, "which", lambda name: None)
+    path = script(tmp_path / "python", "#!/bin/sh\necho no ensurepip here >&2\nexit 3\n")
+    with pytest.raises(InterpreterError) as caught:
+        venvs.ensure(tmp_path, bare(path=path, tag="cpython3.99"))
+    assert "cpython3.99: making an environment failed" in caught.value.message
+    assert caught.value.message.endswith("no ensurepip here")
+    assert path in caught.value.remedy
+    assert not (tmp_path / "build" / "env" / "cpython3.99" / "lab-stamp").exists()
