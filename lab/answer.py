@@ -28,7 +28,7 @@ CLAIMS = {
     WORSE: "slower than the reference arm; the difference is larger than the A/A envelope",
     BETTER: "faster than the reference arm; the difference is larger than the A/A envelope",
     EQUIVALENT: "the interval lies inside the margin that was written down before sampling",
-    UNRESOLVED: "the data allow neither a difference nor equivalence; more processes would narrow the interval",
+    UNRESOLVED: "neither a difference (after Holm's correction) nor equivalence; more processes would narrow the interval",
     BELOW: "a difference, but not larger than what two copies of the same code showed; no claim is made",
     UNCONTROLLED: "no A/A twin ran on this interpreter, so no claim is made",
     UNDECLARED: "a comparison that was not declared before sampling; numbers are shown, no claim is made",
@@ -210,39 +210,42 @@ def _item(finding: Finding, number: Callable[[Finding], str]) -> str:
 
 
 def order_sentence(evidence: Evidence, benchmark: str) -> str:
-    """How the forms of a cell compare with each other, neighbours in order; empty with fewer than two forms.
+    """How the forms of a cell compare with each other; empty with fewer than two forms.
 
-    Neighbours that are equivalent or not resolved say nothing of the two ends, so those are named as well where they differ.
+    Every pair of up to LISTED forms is accounted for, but for an order that follows from two others; of more forms, neighbours
+    and the two ends.
     """
     cell = evidence.cell(benchmark)
     forms = sorted((arm for arm in evidence.forms() if arm in cell), key=lambda arm: cell[arm].added_ns.point)
-    pairs = {pair: evidence.pair(benchmark, *pair) for pair in itertools.combinations(forms, 2)}
-    if not pairs:
-        return ""
-    claims = {claim(finding) if finding else None for finding in pairs.values()}
-    if claims == {EQUIVALENT}:
+    chosen = list(itertools.combinations(forms, 2))
+    if len(forms) > LISTED:
+        chosen = [*zip(forms, forms[1:]), (forms[0], forms[-1])]
+    pairs = {pair: evidence.pair(benchmark, *pair) for pair in chosen}
+    claims = {pair: claim(finding) if finding else None for pair, finding in pairs.items()}
+    if pairs and set(claims.values()) == {EQUIVALENT}:
         margin = max(finding.margin_ns for finding in pairs.values())
         return f"Between the forms: all are equivalent (within ±{format_ns(margin)})."
-    if not claims & {BETTER, WORSE, EQUIVALENT, None}:
-        return "Between the forms: no order is resolved."
-    chosen = list(zip(forms, forms[1:]))
-    ends = (forms[0], forms[-1])
-    if ends not in chosen and pairs[ends] and claim(pairs[ends]) in (BETTER, WORSE) and not any(
-            pairs[pair] and claim(pairs[pair]) in (BETTER, WORSE) for pair in chosen):
-        chosen.append(ends)
-    return "Between the forms: " + "; ".join(_relation(*pair, pairs[pair]) for pair in chosen) + "."
+    told = [_relation(*pair, finding) for pair, finding in pairs.items()
+            if claims[pair] in (BETTER, WORSE, EQUIVALENT, None) and not _follows(pair, forms, claims)]
+    if set(claims.values()) - {BETTER, WORSE, EQUIVALENT, None}:
+        told.append(f"no {'other ' if told else ''}order {'of neighbours ' if len(forms) > LISTED else ''}is resolved")
+    return "Between the forms: " + "; ".join(told) + "." if told else ""
+
+
+def _follows(pair: tuple[str, str], forms: Sequence[str], claims: Mapping[tuple[str, str], str | None]) -> bool:
+    """Whether the order of two forms follows from their orders with one that lies between them."""
+    between = forms[forms.index(pair[0]) + 1:forms.index(pair[1])]
+    return claims[pair] in (BETTER, WORSE) and any(
+        claims.get((pair[0], form)) in (BETTER, WORSE) and claims.get((form, pair[1])) in (BETTER, WORSE) for form in between)
 
 
 def _relation(first: str, second: str, finding: Finding | None) -> str:
-    """What may be said of two forms."""
+    """What may be said of two forms that are equivalent, differ, or were not compared."""
     if finding is None:
         return f"{first} and {second} were not compared directly"
-    allowed = claim(finding)
-    if allowed == EQUIVALENT:
+    if claim(finding) == EQUIVALENT:
         return f"{first} and {second} are equivalent (within ±{format_ns(finding.margin_ns)})"
-    if allowed not in (BETTER, WORSE):
-        return f"{first} and {second} are not resolved"
-    faster, slower = (finding.arm, finding.reference) if allowed == BETTER else (finding.reference, finding.arm)
+    faster, slower = (finding.arm, finding.reference) if claim(finding) == BETTER else (finding.reference, finding.arm)
     return f"{faster} is faster than {slower} by {format_ns(abs(finding.added_ns.point))}"
 
 

@@ -24,6 +24,7 @@ MARGINS = {"absolute_ns": 0.5, "relative": 0.02,
            "rule": "the largest of absolute_ns, relative × the reference arm's median, and the A/A envelope of the cell"}
 CROSSCHECK_SHARE = 0.15     # of the budget, where a plain pyperf.Runner runs beside the paired protocol
 CROSSCHECK_FROM_S = 120.0   # smaller budgets have no time for it
+PLAIN_PROCESSES = 20        # that a pyperf.Runner starts for each benchmark: pyperf's own default
 
 
 @dataclass(frozen=True)
@@ -210,5 +211,6 @@ def _plain_commands(prepared: _Bench, interpreter: Interpreter, sheets: Sequence
             job["cells"] = [{"benchmark": name, "parameters": dict(parameters)} for name, parameters in benchmarks]
             path = folder / f"{sheet.scenario}-{catalogue.file_stem(arm_id)}.json"
             path.write_text(json.dumps(job), encoding="utf-8")
-            commands[arm_id] = [interpreter.path, str(script), "--job", str(path), "--quiet", "--inherit-environ", "LD_BIND_NOW"]
+            commands[arm_id] = [interpreter.path, str(script), "--job", str(path), "--quiet", "--inherit-environ", "LD_BIND_NOW",
+                                "--processes", str(PLAIN_PROCESSES)]
     return commands

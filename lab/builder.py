@@ -69,9 +69,12 @@ class _Target:
 def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[str], None] = lambda text: None) -> Libraries:
     """Everything that [interpreters] need, below [top]/build; [progress] is told each output that is made.
 
-    A second build of the same checkout waits for the first. Raises MissingTool (compiler, headers, HPy) and, once all that can
-    be made is, BuildError (a compiler said no; a symbol that must not be there).
+    A second build of the same checkout waits for the first. Raises MissingTool (compiler, headers, HPy, cffi, pyperf) and,
+    once all that can be made is, BuildError (a compiler said no; a symbol that must not be there).
     """
+    for interpreter in interpreters:
+        for what, remedy in interpreter.missing:
+            raise MissingTool(f"{interpreter.tag} ({interpreter.path}) lacks {what}", remedy)
     plan = _Plan(top, interpreters)
     with _alone(plan.out):
         _make(top, plan.targets, progress)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import click
 
 from lab.errors import LabError, UnknownName
 
+WIDEST = 10_000     # columns: wider than any table
+RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 PYTHON_HELP = "An interpreter: a tag of `lab list interpreters`, a path or a command. May be given more than once."
 
 
@@ -28,14 +33,27 @@ def _top() -> Path:
     return catalogue.root()
 
 
-def _console():
+def _show(table, whole=False):
+    """Print a table; off a terminal, and where [whole] says so, no column is cut to fit: the terminal wraps the line."""
     from rich.console import Console
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    plain = {"highlight": False, "markup": False}    # scenario[mode=…] is no markup
+    console = Console(**plain)
+    if whole or not console.is_terminal:
+        console.width = max(console.width, Console(width=WIDEST, **plain).measure(table).maximum)
+    console.print(table)
+
+
+def _text(words, style):
+    from rich.text import Text
+    return Text(words, style)
 
 
 @cli.command()
 def doctor():
-    """What this machine can measure and what it cannot, and what to do about it."""
+    """What this machine can and cannot measure, and what to do about it.
+
+    Exits with 1 where something is missing without which the lab cannot work.
+    """
     from rich.table import Table
 
     from lab import doctor as examination
@@ -43,10 +61,10 @@ def doctor():
     table = Table(box=None, pad_edge=False, show_header=False)
     colours = {"ok": "green", "warn": "yellow", "missing": "red"}
     for check in checks:
-        table.add_row(f"[{colours[check.status]}]{check.status}[/]", check.name, check.found)
+        table.add_row(_text(check.status, colours[check.status]), check.name, check.found)
         if check.remedy:
-            table.add_row("", "", f"[dim]→ {check.remedy}[/]")
-    _console().print(table)
+            table.add_row("", "", _text(f"→ {check.remedy}", "dim"))
+    _show(table)
     if any(check.status == "missing" for check in checks):
         raise SystemExit(1)
 
@@ -54,7 +72,7 @@ def doctor():
 @cli.command()
 @click.option("--check", is_flag=True, help="Change nothing; fail if a generated file is not what the specs say.")
 def generate(check):
-    """Make the generated header, and what goes with it, from the specs."""
+    """Make the header and the other generated files from the specs."""
     from lab import autogen
     top = _top()
     if check:
@@ -93,9 +111,9 @@ def build(pythons):
 @click.option("--arm", "arms", multiple=True, help="An arm or a proposal. May be given more than once.")
 @click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
 def check(probes, arms, pythons):
-    """Prove by running what each arm guarantees; PROBES are names of `lab list probes`, or all.
+    """Prove by running what each arm guarantees.
 
-    Exits with 1 where an arm does not do what its .toml claims.
+    PROBES are names of `lab list probes`, or all. Exits with 1 where an arm does not do what its .toml claims.
     """
     from lab import bench as benching, builder, catalogue, conformance, interpreters
     top = _top()
@@ -106,18 +124,22 @@ def check(probes, arms, pythons):
     libraries = builder.build(top, found, lambda output: click.echo(f"built {output}", err=True))
     broken = []
     for interpreter in found:
-        def progress(outcome):
-            if not sys.stdout.isatty() and outcome.outcome != "n/a":
-                click.echo(f"{interpreter.tag} {outcome.probe} {outcome.arm}: {outcome.outcome} ({outcome.seconds:.1f} s)")
+        with _Bar(len(chosen) * len(taking_part), lambda elapsed_s, done: elapsed_s * (1 / done - 1) if done else None) as bar:
+            def progress(outcome):
+                said = f"{interpreter.tag} {outcome.probe} {outcome.arm}"
+                bar.update(bar.done + 1, said)
+                if not sys.stdout.isatty() and outcome.outcome != "n/a":
+                    click.echo(f"{said}: {outcome.outcome} ({outcome.seconds:.1f} s)")
 
-        outcomes = conformance.check(chosen, taking_part, interpreter, libraries, progress=progress)
+            outcomes = conformance.check(chosen, taking_part, interpreter, libraries, progress=progress)
         _print_matrix(interpreter.tag, outcomes, list(taking_part))
         broken += [(interpreter, outcome) for outcome in outcomes if outcome.breaks_claim]
         if len(chosen) == len(every_probe) and len(taking_part) == len(every_arm):
             benching.keep_conformance(top, interpreter, outcomes)
     for interpreter, outcome in broken:
-        click.echo(f"\n{outcome.arm} claims {outcome.expected} for {outcome.probe}, and it was {outcome.outcome}:\n"
-                   f"{outcome.detail}\nalone: lab check {outcome.probe} --arm {outcome.arm} --python {interpreter.path}", err=True)
+        click.echo(f"\n{interpreter.tag}: {outcome.arm} claims {outcome.expected} for {outcome.probe}, and it was "
+                   f"{outcome.outcome}:\n{outcome.detail}\n"
+                   f"alone: lab check {outcome.probe} --arm {outcome.arm} --python {interpreter.path}", err=True)
     if broken:
         raise SystemExit(1)
 
@@ -133,22 +155,27 @@ def _print_matrix(tag, outcomes, arms):
     cells = {(outcome.arm, outcome.probe): outcome.outcome for outcome in outcomes}
     for arm in arms:
         row = [cells[arm, probe] for probe in probes]
-        table.add_row(arm, *(f"[{colours.get(outcome, 'red')}]{outcome}[/]" for outcome in row))
-    _console().print(table)
+        table.add_row(arm, *(_text(outcome, colours.get(outcome, "red")) for outcome in row))
+    _show(table)
 
 
 @cli.command()
 @click.argument("scenarios", nargs=-1)
 @click.option("--arm", "arms", multiple=True, help="An arm or a proposal. May be given more than once.")
 @click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
-@click.option("--preset", default="default", show_default=True, help="A budget of time: quick (60 s), default (5 min), rigorous (1 h).")
+@click.option("--preset", default="default", show_default=True,
+              help="A budget of time: quick (60 s), default (5 min), rigorous (1 h).")
 @click.option("--budget", help="Another budget of time: 90s, 10m, 2h.")
 @click.option("--protocol", type=click.Choice(["paired", "pyperf"]), default="paired", show_default=True,
               help="pyperf: an ordinary pyperf.Runner, one benchmark after the other.")
 @click.option("--name", help="The run's name; the time, if none is given.")
 @click.option("--seed", type=int, help="The seed of every order; a random one, if none is given.")
 def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed):
-    """Measure what each arm costs into results/; SCENARIOS are names of `lab list scenarios`, or all."""
+    """Measure what each arm costs, into results/.
+
+    SCENARIOS are names of `lab list scenarios`, or all. Exits with 1 where a worker failed, with 130 after Ctrl-C; what was
+    measured is kept in both cases.
+    """
     import secrets
 
     from lab import bench as benching, plan, units
@@ -159,10 +186,11 @@ def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed):
     except ValueError as error:
         raise LabError(str(error), "for instance: lab bench all --budget 10m") from None
     name = name or benching.new_name()
-    if os.sep in name or name.startswith("."):
-        raise LabError(f"{name!r} cannot be the name of a run", "choose letters, digits, - and _")
+    if not RUN_NAME.fullmatch(name) or name == "latest":
+        raise LabError(f"{name!r} cannot be the name of a run", "choose letters, digits, - and _; latest is the latest run")
     request = benching.Request(scenarios, arms, pythons, preset if not budget else "budget", budget_s, protocol,
                                secrets.randbits(32) if seed is None else seed, name, ("lab", *sys.argv[1:]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)    # timeout(1) and kill(1) stop a run as Ctrl-C does
     with _Progress(budget_s) as progress:
         folder, outcome = benching.bench(_top(), request, progress.event, progress.say)
     click.echo(f"{outcome.status}: {outcome.processes} processes in {units.format_duration(outcome.elapsed_s)}, "
@@ -175,19 +203,22 @@ def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed):
         raise SystemExit(1)
 
 
-class _Progress:
-    """Progress with the time left: a bar on a terminal, a line every tenth of the budget elsewhere."""
+class _Bar:
+    """A bar with the time left on a terminal, and nothing elsewhere."""
 
-    def __init__(self, budget_s):
-        self.budget_s, self.bar, self.said = budget_s, None, 0
+    def __init__(self, total, left_s):
+        """[total]: what is to be done; [left_s](elapsed_s, share done): the time left."""
+        self.total, self.left_s, self.done, self.started, self.bar = total, left_s, 0.0, time.monotonic(), None
 
     def __enter__(self):
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
-            self.bar = Progress(BarColumn(24), TextColumn("{task.percentage:3.0f} %"), TextColumn("{task.fields[left]} left"),
-                                TextColumn("{task.description}"), console=Console(stderr=True), transient=True)
-            self.task = self.bar.add_task("", total=self.budget_s, left="")
+            # once a second: what draws takes time from what is measured
+            self.bar = Progress(BarColumn(24), TextColumn("{task.percentage:3.0f} %"), TextColumn("{task.fields[left]}"),
+                                TextColumn("{task.description}", markup=False), console=Console(stderr=True), transient=True,
+                                refresh_per_second=1)
+            self.task = self.bar.add_task("", total=self.total, left=self)
             self.bar.start()
         return self
 
@@ -195,16 +226,16 @@ class _Progress:
         if self.bar:
             self.bar.stop()
 
-    def event(self, event):
+    def __str__(self):
+        """The time left when this is drawn."""
         from lab import units
-        if event.kind in ("failure", "short"):
-            self.say(f"{event.kind}: {event.text}")
-        left = units.format_duration(max(0.0, event.budget_s - event.elapsed_s))
+        left_s = self.left_s(time.monotonic() - self.started, min(1.0, self.done / self.total))
+        return "" if left_s is None else f"{units.format_duration(max(0.0, left_s))} left"
+
+    def update(self, done, text):
+        self.done = done
         if self.bar:
-            self.bar.update(self.task, completed=event.elapsed_s, total=event.budget_s, description=event.text, left=left)
-        elif event.elapsed_s * 10 // event.budget_s > self.said:
-            self.said = event.elapsed_s * 10 // event.budget_s
-            click.echo(f"{event.processes} processes, {left} left ({event.text})", err=True)
+            self.bar.update(self.task, completed=done, description=text)
 
     def say(self, text):
         if self.bar:
@@ -213,14 +244,38 @@ class _Progress:
             click.echo(text, err=True)
 
 
+class _Progress(_Bar):
+    """Progress of a benchmark: the bar on a terminal, a line every tenth of the budget elsewhere."""
+
+    def __init__(self, budget_s):
+        super().__init__(budget_s, lambda elapsed_s, share: budget_s - elapsed_s)
+        self.said = 0
+
+    def event(self, event):
+        from lab import units
+        if event.kind in ("failure", "short"):
+            self.say(f"{event.kind}: {event.text}")
+            return
+        self.update(time.monotonic() - self.started, event.text)
+        if not self.bar and event.elapsed_s * 10 // event.budget_s > self.said:
+            self.said = event.elapsed_s * 10 // event.budget_s
+            left = units.format_duration(max(0.0, event.budget_s - event.elapsed_s))
+            click.echo(f"{event.processes} processes, {left} left ({event.text})", err=True)
+
+
 @cli.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]")
 def report(runs):
-    """Render a run (its name or folder; the latest, if none is given) as one HTML file in reports/."""
+    """Render a run as one HTML file in reports/.
+
+    RUN is its name or folder; the latest, if none is given.
+    """
     from lab import report as reporting, results
     top = _top()
     if len(runs) > 1:
         raise LabError("a report is made of one run", "give one name; lab compare shows two runs side by side")
+    if not runs and not any((top / "results").glob("*/run.json")):
+        raise LabError("there is no run yet to report on", "make one with: lab bench")
     run = results.load(results.find(top / "results", runs[0] if runs else "latest"))
     path = reporting.render(run, top / "reports" / run.name)
     for line in reporting.summary(run):
@@ -232,7 +287,10 @@ def report(runs):
 @click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN]")
 @click.option("--format", "form", default="table", help="table, csv, json or md.")
 def compare(runs, form):
-    """The arms within a run, or the same cells of two runs, as tables."""
+    """The arms within a run, or the same cells of two, as tables.
+
+    RUN is its name or folder.
+    """
     from lab import results, tables
     from lab.analysis import paired
     if form not in tables.FORMATS:
@@ -253,7 +311,7 @@ def compare(runs, form):
             table.add_column(column, no_wrap=True)
         for row in each.text:
             table.add_row(*row)
-        _console().print(table)
+        _show(table, whole=True)
         click.echo()
 
 

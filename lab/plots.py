@@ -25,7 +25,7 @@ COLOURS = {"ink": "#21262c", "muted": "#6b7480", "rule": "#c9ced4", "envelope": 
 MARKERS = {"form": "o", "control": "s", "peer": "D", "twin": "^"}
 KINDS = {"form": "form", "control": "control", "peer": "peer", "twin": "A/A twin"}
 WIDTH_IN, ROW_IN, HEAD_IN, FOOT_IN = 10.0, 0.19, 0.34, 0.42
-LABEL_IN, GAP_IN, RIGHT_IN = 1.95, 0.3, 0.15
+LETTER_IN, GAP_IN, RIGHT_IN = 0.07, 0.3, 0.15    # a letter of an arm's id in the widest of the usual fonts
 OFF_SCALE = 12   # an arm further out than this many times the spread of the forms is cut off and labelled with its value
 LOG_SPAN = 50    # an axis is logarithmic where all bounds are positive and those of the forms span this much
 
@@ -80,22 +80,24 @@ def forest(panels: Sequence[Panel], label: str) -> str:
         figure = Figure(figsize=(WIDTH_IN, sum(heights)))
         FigureCanvasSVG(figure)
         top = 1.0
+        label_in = min(0.35 * WIDTH_IN, LETTER_IN * max(len(row.arm) for panel in panels for row in panel.rows))
         for number, (panel, height) in enumerate(zip(panels, heights)):
-            _draw(figure, number, panel, top, height / sum(heights), sum(heights))
+            _draw(figure, number, panel, top, height, label_in)
             top -= height / sum(heights)
         buffer = StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(buffer.getvalue(), panels, label)
 
 
-def _draw(figure, number: int, panel: Panel, top: float, share: float, total_in: float) -> None:
-    """Both axes of panel [number], from [top] down over [share] of the figure's height."""
-    width = (WIDTH_IN - LABEL_IN - GAP_IN - RIGHT_IN) / 2
-    bottom = top - share + FOOT_IN / total_in
+def _draw(figure, number: int, panel: Panel, top: float, height_in: float, label_in: float) -> None:
+    """Both axes of panel [number], from [top] (a share of the figure) down over [height_in], with labels [label_in] wide."""
+    total_in = figure.get_figheight()
+    width = (WIDTH_IN - label_in - GAP_IN - RIGHT_IN) / 2
+    bottom = top - (height_in - FOOT_IN) / total_in
     height = ROW_IN * len(panel.rows) / total_in
     figure.text(0.06 / WIDTH_IN, top - 0.2 / total_in, panel.title, color=COLOURS["ink"], weight="bold", va="center")
-    left = figure.add_axes((LABEL_IN / WIDTH_IN, bottom, width / WIDTH_IN, height))
-    right = figure.add_axes(((LABEL_IN + width + GAP_IN) / WIDTH_IN, bottom, width / WIDTH_IN, height))
+    left = figure.add_axes((label_in / WIDTH_IN, bottom, width / WIDTH_IN, height))
+    right = figure.add_axes(((label_in + width + GAP_IN) / WIDTH_IN, bottom, width / WIDTH_IN, height))
     added = [row.added for row in panel.rows]
     scale, unit = _unit(added)
     kinds = [row.kind for row in panel.rows]
@@ -103,7 +105,8 @@ def _draw(figure, number: int, panel: Panel, top: float, share: float, total_in:
     band = None if envelope is None else (-envelope, envelope)
     axis = _added_axis(added, kinds, band, scale)
     _panel_axis(left, number, panel.rows, added, axis, 0.0, band, lambda value: format_ns(value, signed=True))
-    left.set_xlabel(f"added over {panel.reference}, {unit} per {panel.unit}{' (logarithmic)' if axis.log else ''}", color=COLOURS["muted"], labelpad=2)
+    scale_note = " (logarithmic)" if axis.log else ""
+    left.set_xlabel(f"added over {panel.reference}, {unit} per {panel.unit}{scale_note}", color=COLOURS["muted"], labelpad=2)
     ratios = [row.ratio for row in panel.rows]
     band = None if envelope is None else (1 - envelope / panel.reference_ns, 1 + envelope / panel.reference_ns)
     _panel_axis(right, number, panel.rows, ratios, _ratio_axis(ratios, kinds, band), 1.0, band, format_ratio)
@@ -215,9 +218,9 @@ def _even_ticks(low: float, high: float) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Ticks at 1, 2 and 5 times powers of ten; powers alone where that would be more than eight."""
+    """Ticks at round multiples of powers of ten, as many kinds of them as give at most eight."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 2, 5), (1, 3), (1,)):
+    for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         ticks = [step * 10.0 ** decade for decade in decades for step in steps if low <= step * 10.0 ** decade <= high]
         if len(ticks) <= 8:
             break
@@ -244,7 +247,8 @@ def _inline(svg: str, panels: Sequence[Panel], label: str) -> str:
 
     svg = re.sub(r'<g id="mark-(\d+)-(\d+)">', noted, svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    svg = re.sub(r" font-family: [^;\"]*;", "", svg)
+    svg = re.sub(r"font: (\w+ )??([\d.]+px) [^;\"]*", r"font-size: \2; font-weight: \1", svg)    # matplotlib up to 3.8
+    svg = re.sub(r" font-(?:family: [^;\"]*|weight: );", "", svg)                                # the font is the page's
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
     for name, colour in COLOURS.items():
         svg = svg.replace(colour, f"var(--{name}, {colour})")

@@ -200,12 +200,14 @@ def _table(run: Run, scenario: Mapping, evidence: answer.Evidence, benchmark: st
     for arm in _arm_order(run):
         failures = [failure for failure in run.failures if failure["arm"] in (None, arm)
                     and _concerns(failure, tag, scenario["name"], benchmark)]
-        row = {"arm": arm, "kind": _kind(run, arm), "id": cell_id(tag, benchmark, arm), "failures": len(failures)}
-        if arm == scenario["reference"] and cell:
+        kind = _kind(run, arm)
+        row = {"arm": arm, "kind": kind, "id": cell_id(tag, benchmark, arm), "failures": len(failures)}
+        if arm == scenario["reference"] and (own or cell):
             times = own or min(cell.values(), key=lambda finding: finding.block)
             rows.insert(0, {**row, "role": "reference", "finding": own, "reference_ns": times.reference_ns})
         elif arm in cell:
-            rows.append({**row, "role": "measured", "finding": cell[arm], "claim": answer.claim(cell[arm])})
+            claim = "A/A twin" if kind == "twin" else answer.claim(cell[arm])
+            rows.append({**row, "role": "measured", "finding": cell[arm], "claim": claim})
         elif not {arm, None} & excused:
             rows.append({**row, "role": "absent", "why": _why_absent(run, tag, scenario["name"], arm, failures)})
     return {"benchmark": benchmark, "rows": rows, "tag": tag}

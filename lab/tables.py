@@ -29,9 +29,12 @@ class Table:
 
 
 def interval(estimate: Estimate, signed: bool = True) -> str:
-    """``+5.91 ns [+5.80, +6.02]``."""
-    low, high = (format_ns(bound, signed) for bound in (estimate.low, estimate.high))
-    return f"{format_ns(estimate.point, signed)} [{low}, {high}]"
+    """``+5.91 ns [+5.80, +6.02]``; each bound has its unit where they are not all the same."""
+    point, low, high = (format_ns(time, signed) for time in (estimate.point, estimate.low, estimate.high))
+    unit = " " + point.partition(" ")[2]
+    if low.endswith(unit) and high.endswith(unit):
+        low, high = low.removesuffix(unit), high.removesuffix(unit)
+    return f"{point} [{low}, {high}]"
 
 
 def ratio_interval(estimate: Estimate) -> str:

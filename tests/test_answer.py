@@ -42,7 +42,7 @@ def make_finding(arm: str, added_ns: float, verdict: str = "worse", benchmark: s
         block=0, processes=12, absolute_ns=make_estimate(reference_ns + added_ns), floor_ns=reference_ns,
         reference_ns=reference_ns, added_ns=added, ratio=ratio, p=0.001, p_adjusted=0.01, margin_ns=0.5,
         envelope_ns=envelope_ns, envelope_of=benchmark if envelope_of is None else envelope_of, verdict=verdict,
-        below_resolution=abs(added_ns) <= envelope_ns, contaminated=0.0, added_clean_ns=added, shares={}, drift=False)
+        below_resolution=abs(added_ns) <= envelope_ns, contaminated=0.0, added_clean_ns=added, mean_added_ns=added, shares={}, drift=False)
 
 
 def make_twin(false_positives: int = 1, smallest_ns: float = 0.3, smallest_ratio: float = 1.02) -> TwinFinding:
@@ -111,7 +111,8 @@ def test_attached_line():
         "Attached thread: added over control/pass_ctx (4.00 ns a callback): hpyvm/pointer +4.00 ns [+3.90, +4.10]; "
         "enter_leave/ambient +5.00 ns [+4.90, +5.10]; trampoline/plain +6.00 ns [+5.90, +6.10]; "
         "beside them peer/pygilstate +20.0 ns [+19.9, +20.1]. Between the forms: hpyvm/pointer and enter_leave/ambient were "
-        "not compared directly; enter_leave/ambient and trampoline/plain were not compared directly.")
+        "not compared directly; hpyvm/pointer and trampoline/plain were not compared directly; enter_leave/ambient and "
+        "trampoline/plain were not compared directly.")
 
 
 def test_lines_of_threads_that_attach():
@@ -155,16 +156,29 @@ PAIRS = list(itertools.combinations(FORMS, 2))
     (("unresolved",) * 3, "Between the forms: no order is resolved."),
     (("equivalent", "worse", "worse"),
      "Between the forms: enter_leave/ambient and hpyvm/pointer are equivalent (within ±0.50 ns); "
+     "enter_leave/ambient is faster than trampoline/plain by 1.00 ns; "
      "hpyvm/pointer is faster than trampoline/plain by 1.00 ns."),
     (("unresolved", "worse", "unresolved"),
-     "Between the forms: enter_leave/ambient and hpyvm/pointer are not resolved; hpyvm/pointer and trampoline/plain are not "
-     "resolved; enter_leave/ambient is faster than trampoline/plain by 1.00 ns."),
+     "Between the forms: enter_leave/ambient is faster than trampoline/plain by 1.00 ns; no other order is resolved."),
+    (("worse", "worse", "worse"),
+     "Between the forms: enter_leave/ambient is faster than hpyvm/pointer by 1.00 ns; "
+     "hpyvm/pointer is faster than trampoline/plain by 1.00 ns."),
 ])
 def test_order_sentence(verdicts, expected):
     """Forms are ranked by the comparisons declared between them, never by the places of their points."""
     pairs = [make_finding(slower, 1.0, verdict, reference=faster) for (faster, slower), verdict in zip(PAIRS, verdicts)]
     cell = make_cell(dict(zip(FORMS, (4.0, 4.1, 5.1))))
     assert answer.order_sentence(make_evidence(*cell, *pairs), THROUGHPUT) == expected
+
+
+def test_order_of_many_forms():
+    """Of more than four forms the neighbours and the two ends are told."""
+    forms = [f"proposal/form{number}" for number in range(6)]
+    cell = make_cell({form: 1.0 + place for place, form in enumerate(forms)})
+    pairs = [make_finding(slower, 1.0, "unresolved" if (faster, slower) != (forms[0], forms[5]) else "worse", reference=faster)
+             for faster, slower in itertools.combinations(forms, 2)]
+    assert answer.order_sentence(make_evidence(*cell, *pairs, forms=forms), THROUGHPUT) == (
+        "Between the forms: proposal/form0 is faster than proposal/form5 by 1.00 ns; no other order of neighbours is resolved.")
 
 
 def test_order_follows_the_direction_declared():

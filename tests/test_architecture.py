@@ -15,7 +15,7 @@ TOP = Path(__file__).resolve().parent.parent
 HOUSE = [
     "errors units",
     "cheader spec catalogue interpreters stats plan samples journal results_schema results",
-    "autogen environment builder",
+    "autogen environment builder venvs",
     "doctor executor driver conformance counting bench",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* claims decision",
     "plots tables answer report",

@@ -47,7 +47,8 @@ def compile_c(top, source, *flags, abi="UNIVERSAL"):
     includes = [f"-I{top / 'csrc'}", f"-I{hpy.devel.HPyDevel().include_dir}", f"-I{sysconfig.get_path('include')}"]
     path = top / "unit.c"
     path.write_text(source)
-    command = [compiler, *STRICT, *HPY_QUIET, f"-DHPY_ABI_{abi}", *includes, *(flags or ["-c"]), str(path), "-o", str(top / "unit")]
+    command = [compiler, *STRICT, *HPY_QUIET, f"-DHPY_ABI_{abi}", *includes, *(flags or ["-c"]), str(path)]
+    command += ["-o", str(top / "unit")]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}).stderr
 
 
@@ -122,7 +123,7 @@ def test_runtime_compiles_without_a_warning(tree):
 
 
 def test_wrong_signatures_do_not_compile(tree):
-    """A table function, a symbol, an interface function: the compiler refuses a signature that the specification does not have."""
+    """A table function, a symbol, an interface function: the compiler refuses a signature that is not the specified one."""
     wrong_table = RUNTIME + TABLE.replace("void ctx_GetVM(HPyContext *ctx, ", "int ctx_GetVM(HPyContext *ctx, ")
     wrong_symbol = RUNTIME + "HPyContext *HPy_EnterContext(int token) { return NULL; }\n"
     wrong_stub = EXTENSION + "void HPyLab_UnbindBare(void) { }\n"
@@ -137,18 +138,19 @@ def test_hpy_comes_first(tree):
 
 
 def test_symbols_of_an_extension(tree):
-    """Of a library, only the demanded symbols and the runtime's own pointer stay undefined; the interface is hidden."""
+    """A library shows the demanded symbols it uses, and nothing else of HPy or the lab: not the interface, not the table."""
     source = EXTENSION + """
     const HPyLab_Runtime *hpylab_runtime;
     void HPyLab_UnbindBare(HPyContext *ctx) { HPy_GetVM(ctx, NULL); HPy_LeaveContext(ctx); }
     """
     assert compile_c(tree, source, "-shared") == ""
     lines = subprocess.run(["nm", "-D", str(tree / "unit")], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert sorted(name for name in (line.split()[-1] for line in lines) if "HPy" in name or "hpy" in name) == ["HPy_LeaveContext"]
+    names = [line.split()[-1] for line in lines]
+    assert [name for name in names if "hpy" in name.lower()] == ["HPy_LeaveContext"]
 
 
 def test_c_and_python_see_the_same_arms(tree):
-    """The capabilities that C looks up, those of the worker and those of the catalogue are one table; form numbers begin at 1."""
+    """C, the worker and the catalogue know the same capabilities of each arm; form numbers begin at 1."""
     forms = [arm.id.replace("/", "_") for arm in catalogue.arms(ROOT).values()]
     calls = "".join(f'printf("%d ", hpylab_capabilities("{arm}"));' for arm in [*catalogue.arms(ROOT), "no/arm"])
     numbers = "".join(f'printf("%d ", HPyLab_FORM_{form});' for form in forms)
@@ -308,7 +310,8 @@ def test_nothing_specified_is_no_success(tree, path, found):
 @pytest.mark.parametrize("template, old, found", [
     ("autogen_context.h.j2", "{{ arm_row(arm) }}", "the generated header holds 0 arms of "),
     ("autogen_context.h.j2", "{{ table_initialiser(function) }}", "the generated header holds 0 table entries of "),
-    ("autogen_context.h.j2", "{{ interface_declaration(declaration) }}", "the generated header holds 0 interface functions of "),
+    ("autogen_context.h.j2", "{{ interface_declaration(declaration) }}",
+     "the generated header holds 0 interface functions of "),
     ("autogen_interface.py.j2", '"{{ arm.id }}"', "the generated worker's file holds 0 arms of "),
     ("autogen_api.md.j2", "| `{{ function.name }}` | `{{ function.form }}`", "the generated docs holds 0 functions of ")])
 def test_a_broken_template_is_no_success(tree, monkeypatch, template, old, found):

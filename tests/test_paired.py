@@ -174,7 +174,7 @@ def test_too_few_processes_resolve_nothing(run):
     early = sorted(run.samples["process"].unique())[:45]
     found = paired.analyse(only(run, process=early))
     assert {each.processes for each in found if each.scenario == "attached_call"} == {5}
-    assert {each.verdict for each in found if each.scenario == "attached_call"} == {"unresolved", "reference"}
+    assert {each.verdict for each in found if each.scenario == "attached_call"} == {"unresolved", "reference", "undeclared"}
 
 
 def test_missing_rounds_and_processes_are_left_out(run):
@@ -279,3 +279,12 @@ def test_interpreters_stand_apart(tmp_path):
     assert {tag: sum(each.interpreter == tag for each in found) for tag in tags} == dict.fromkeys(tags, 92)
     assert {each.processes for each in found} == {5, 6}
     assert smallest_adjusted(run) == pytest.approx(smallest_p(run) * 2 * (70 + 11 + 33))
+
+
+def test_the_mean_stands_beside_the_median(tmp_path):
+    """A planted difference is found by the bootstrap mean too, with an interval that holds it."""
+    run = load(make_run(tmp_path / "run", planted={"trampoline/plain": 4.0}))
+    found = next(each for each in paired.analyse(run) if each.arm == "trampoline/plain" and each.benchmark == "released_thread")
+    assert found.mean_added_ns.n == 12
+    assert found.mean_added_ns.low <= 4.0 <= found.mean_added_ns.high
+    assert found.mean_added_ns.high - found.mean_added_ns.low < 4.0

@@ -49,6 +49,16 @@ class Page(HTMLParser):
         return [attributes for _, attributes in self.elements if name in attributes]
 
 
+def comparison(attributes: dict) -> tuple[str, str, str]:
+    return attributes["data-benchmark"], attributes["data-arm"], attributes["data-reference"]
+
+
+def added_times(page: Page) -> dict[tuple[str, str, str], float]:
+    """The added times of a page in ns, by benchmark, arm and what it is compared with."""
+    return {comparison(attributes): float(attributes["data-point"]) for attributes in page.attributes("data-field")
+            if attributes["data-field"] == "added_ns"}
+
+
 def rendered(run: results.Run, folder: Path) -> Page:
     return Page(report.render(run, folder).read_text(encoding="utf-8"))
 
@@ -63,8 +73,15 @@ def page(run, tmp_path_factory) -> Page:
     return rendered(run, tmp_path_factory.mktemp("reports") / run.name)
 
 
-def test_is_one_file_in_its_folder(run, tmp_path):
+def make_stopped(folder: Path) -> results.Run:
+    """A run that was interrupted before its first sample."""
+    RunStore.create(folder, make_header(folder.name, make_sheets(), seed=1)).finish("interrupted", elapsed_s=1.0)
+    return results.load(folder)
+
+
+def test_is_one_file_in_its_folder(tmp_path):
     """A report is index.html and nothing else; rendering again replaces it."""
+    run = make_stopped(tmp_path / "stopped")
     paths = [report.render(run, tmp_path / "deep" / run.name) for _ in range(2)]
     assert paths == [tmp_path / "deep" / run.name / "index.html"] * 2
     assert list(paths[0].parent.iterdir()) == paths[:1]
@@ -103,7 +120,8 @@ def test_opens_with_the_answer(run, page):
 def test_order_of_sections(page):
     """Answer, A/A control, conformance, the scenarios, cross-check, method, environment, words."""
     sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
-    assert sections == ["answer", "control", "conformance", *catalogue.scenarios(), "crosscheck", "method", "environment", "words"]
+    assert sections == ["answer", "control", "conformance", *catalogue.scenarios(),
+                        "crosscheck", "method", "environment", "words"]
 
 
 def test_every_arm_of_every_cell_is_there(run, page):
@@ -114,16 +132,15 @@ def test_every_arm_of_every_cell_is_there(run, page):
         for parameters in scenario.cells():
             benchmark = catalogue.benchmark_name(scenario.name, parameters)
             for arm in [*catalogue.arms(), TWIN]:
-                listed = (report.cell_id(INTERPRETER, benchmark, arm) in rows, f"{INTERPRETER}/{scenario.name}/{arm}" in excused)
+                listed = (report.cell_id(INTERPRETER, benchmark, arm) in rows,
+                          f"{INTERPRETER}/{scenario.name}/{arm}" in excused)
                 assert listed in ((True, False), (False, True)), (benchmark, arm)
     assert all(entry["why"] in page.plain for entry in run.not_applicable)
 
 
 def test_numbers_can_be_followed(run, page):
     """The cell of each added time names interpreter, benchmark, arm and reference, and holds the exact value."""
-    found = {(attributes["data-benchmark"], attributes["data-arm"], attributes["data-reference"]): float(attributes["data-point"])
-             for attributes in page.attributes("data-field")
-             if attributes["data-field"] == "added_ns" and attributes["data-interpreter"] == INTERPRETER}
+    found = added_times(page)
     findings = [*paired.analyse(run), *paired.analyse_pairs(run)]
     expected = {(finding.benchmark, finding.arm, finding.reference): finding.added_ns.point
                 for finding in findings if finding.arm != finding.reference}
@@ -133,19 +150,17 @@ def test_numbers_can_be_followed(run, page):
 def test_nothing_is_claimed_inside_the_envelope(tmp_path):
     """Arms planted a hair away from the reference get no verdict of a difference, and are not said to add anything."""
     planted = {"enter_leave/ambient": 0.01, "trampoline/plain": -0.01, "hpyvm/pointer": 0.0}
-    run = results.load(make_run(tmp_path / "hair", planted=planted))
+    run = results.load(make_run(tmp_path / "hair", rounds=4, planted=planted))
     page = rendered(run, tmp_path / "out")
     envelopes = {(finding.benchmark, finding.arm, finding.reference): finding.envelope_ns
                  for finding in [*paired.analyse(run), *paired.analyse_pairs(run)]}
-    added = {(attributes["data-benchmark"], attributes["data-arm"], attributes["data-reference"]): float(attributes["data-point"])
-             for attributes in page.attributes("data-field") if attributes["data-field"] == "added_ns"}
-    claimed = {(attributes["data-benchmark"], attributes["data-arm"], attributes["data-reference"])
-               for tag, attributes in page.elements
+    added = added_times(page)
+    claimed = {comparison(attributes) for tag, attributes in page.elements
                if tag == "td" and {"claim-worse", "claim-better"} & set(attributes.get("class", "").split())}
     assert claimed and not {arm for _, arm, _ in claimed} & set(planted)
     assert all(abs(added[key]) > envelopes[key] for key in claimed)
-    assert all(f"{arm} {word} (" in report.summary(run)[0] or f"{arm} not resolved (" in report.summary(run)[0]
-               for arm in planted for word in ["equivalent"])
+    line = report.summary(run)[0]
+    assert all(f"{arm} equivalent (" in line or f"{arm} not resolved (" in line for arm in planted)
 
 
 def test_answer_follows_the_samples(run, tmp_path):
@@ -161,7 +176,8 @@ def test_last_words_are_escaped(tmp_path):
     store = RunStore.create(tmp_path / "hostile", make_header("hostile", make_sheets(), seed=1))
     store.fail({"interpreter": INTERPRETER, "scenario": "native_sort", "benchmark": None, "arm": "hpyvm/pointer",
                 "what": "was killed <b>", "last_words": HOSTILE})
-    store.fail({"interpreter": INTERPRETER, "scenario": None, "benchmark": None, "arm": None, "what": "stray", "last_words": HOSTILE})
+    store.fail({"interpreter": INTERPRETER, "scenario": None, "benchmark": None, "arm": None, "what": "stray",
+                "last_words": HOSTILE})
     store.add_conformance(INTERPRETER, [{"probe": "nesting", "arm": "hpyvm/pointer", "outcome": "crash", "expected": "ok",
                                          "detail": HOSTILE, "seconds": 0.1}])
     store.not_applicable({"interpreter": INTERPRETER, "scenario": "native_sort", "benchmark": None, "arm": "control/empty",
@@ -181,10 +197,8 @@ def test_failed_process_is_in_the_table(page):
 
 
 def test_interrupted_run_without_samples(tmp_path):
-    """A run that was stopped at once is rendered: nothing is claimed, and each arm that was planned says why it has no number."""
-    store = RunStore.create(tmp_path / "stopped", make_header("stopped", make_sheets(), seed=1))
-    store.finish("interrupted", elapsed_s=1.0)
-    run = results.load(tmp_path / "stopped")
+    """A run that was stopped at once is rendered: nothing is claimed, and each arm says why it has no number."""
+    run = make_stopped(tmp_path / "stopped")
     page = rendered(run, tmp_path / "out")
     assert [line.partition(": ")[2] for line in report.summary(run)[:4]] == ["not measured in this run."] * 4
     assert "This run is not complete (status: interrupted)" in page.plain

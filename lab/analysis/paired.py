@@ -39,6 +39,7 @@ class Finding:
     reference_ns: float        # the median of the reference, in the same processes
     added_ns: Estimate         # arm - reference
     ratio: Estimate            # arm / reference
+    mean_added_ns: Estimate    # the mean instead of the median, with a bootstrap interval: beside it, never for a verdict
     p: float                   # NaN for the reference itself
     p_adjusted: float          # NaN where nothing was declared
     margin_ns: float           # for equivalence: the largest of the absolute, the relative and the A/A envelope
@@ -82,6 +83,7 @@ class _Rules:
     """What the verdicts of a run rest on besides its samples."""
 
     confidence: float
+    seed: int
     absolute_ns: float
     relative: float
     twin: twin.TwinFinding
@@ -121,7 +123,7 @@ def analyse_pairs(run: Run) -> list[Finding]:
 def _rules(run: Run, measured: list[Cell]) -> _Rules:
     declared = _declared(run, measured)
     adjusted = stats.holm([pair.p() for pair in declared])
-    return _Rules(run.header["confidence"], run.header["margins"]["absolute_ns"], run.header["margins"]["relative"],
+    return _Rules(run.header["confidence"], run.header["seed"], run.header["margins"]["absolute_ns"], run.header["margins"]["relative"],
                   twin.analyse_cells(measured, run.header["twin"] or "", run.header["confidence"]),
                   {pair.key: p for pair, p in zip(declared, adjusted)})
 
@@ -156,6 +158,7 @@ def _finding(pair: _Pair, rules: _Rules) -> Finding:
         arm=pair.arm, reference=pair.reference, block=int(cell.blocks[pair.rows].min()), processes=int(pair.rows.sum()),
         absolute_ns=stats.median_interval(stats.process_medians(times), rules.confidence), floor_ns=float(np.nanmin(times)),
         reference_ns=reference_ns, added_ns=added, ratio=stats.paired_ratio(times, reference, rules.confidence),
+        mean_added_ns=stats.hierarchical_mean(differences, rules.seed, rules.confidence),
         p=math.nan if itself else pair.p(), p_adjusted=p_adjusted, margin_ns=margin_ns, envelope_ns=envelope_ns,
         envelope_of=envelope_of, verdict="reference" if itself else _verdict(added, p_adjusted, margin_ns, envelope_ns, rules),
         below_resolution=not itself and abs(added.point) <= envelope_ns,

@@ -29,7 +29,7 @@ def timed(cell):
 
 
 def main():
-    runner = pyperf.Runner(processes=20, values=3, warmups=1, min_time=0.005, add_cmdline_args=forward_job)
+    runner = pyperf.Runner(values=3, warmups=1, min_time=0.005, add_cmdline_args=forward_job)
     runner.argparser.add_argument("--job", required=True)
     args = runner.parse_args()
     with open(args.job) as source:
