@@ -3,7 +3,7 @@
 
        lab generate
 
-   It holds 10 arms, 3 table entries and 4 interface functions.
+   It holds 10 arms, 3 table entries and 5 interface functions.
 
    An arm's stub.c includes it after hpy.h and defines the functions of the interface. A proposal's runtime.c includes it with
    HPYLAB_RUNTIME defined and defines the proposal's symbols and its part of the table. */
@@ -71,6 +71,10 @@ HPyLab_HIDDEN int HPyLab_BindBare(HPyContext *ctx, const HPyLab_Binding *binding
 
 /* Give back what BindBare made, and its place. */
 HPyLab_HIDDEN void HPyLab_UnbindBare(HPyContext *ctx);
+
+/* Take what the design takes while the extension's module is initialised. Called once, before any Bind; an arm that takes
+   nothing then need not define it. Returns 0, or -1 with an error set on [ctx]. */
+HPyLab_HIDDEN int HPyLab_Init(HPyContext *ctx);
 
 /* Drivers and the worker read these types too, through cffi: both must see one layout. */
 _Static_assert(sizeof(HPyLab_Policy) == 4, "cffi sees another layout");
@@ -273,7 +277,7 @@ void HPyContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline)
 #define HPyLab_MAGIC UINT64_C(0x4850794c61620001)
 
 /* A hash of the types and prototypes above: halves that were built from different specifications refuse each other. */
-#define HPyLab_SPEC UINT64_C(0xd7b8548e2cc56523)
+#define HPyLab_SPEC UINT64_C(0xb11714a85d10c925)
 
 /* The capsule that holds the table, and the module that it is an attribute of. */
 #define HPyLab_RUNTIME_CAPSULE "hpylab_runtime.table"

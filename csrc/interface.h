@@ -56,3 +56,8 @@ int HPyLab_BindBare(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Bare 
 /* Give back what BindBare made, and its place. */
 HPyLab_ID(3)
 void HPyLab_UnbindBare(HPyContext *ctx);
+
+/* Take what the design takes while the extension's module is initialised. Called once, before any Bind; an arm that takes
+   nothing then need not define it. Returns 0, or -1 with an error set on [ctx]. */
+HPyLab_ID(4)
+int HPyLab_Init(HPyContext *ctx);

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -186,7 +187,8 @@ def _plain(prepared: _Bench, store: results.RunStore, sheets: Sequence[plan.Shee
                     say(f"plain pyperf: {scenario}, {interpreter.tag}")
                     commands = _plain_commands(prepared, interpreter, [s for s in mine if s.scenario == scenario],
                                                Path(folder), every_cell)
-                    run_crosscheck(commands, store, interpreter.tag, scenario, deadline)
+                    run_crosscheck(commands, store, interpreter.tag, scenario, deadline,
+                                   environment={**os.environ, "LD_BIND_NOW": "1"})
     except KeyboardInterrupt:
         status = "interrupted"
     elapsed_s = time.monotonic() - begin

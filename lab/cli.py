@@ -50,7 +50,7 @@ def _text(words, style):
 
 @cli.command()
 def doctor():
-    """What this machine can and cannot measure, and what to do about it.
+    """What this machine can measure, and what is in the way.
 
     Exits with 1 where something is missing without which the lab cannot work.
     """
@@ -193,8 +193,9 @@ def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed):
     signal.signal(signal.SIGTERM, signal.default_int_handler)    # timeout(1) and kill(1) stop a run as Ctrl-C does
     with _Progress(budget_s) as progress:
         folder, outcome = benching.bench(_top(), request, progress.event, progress.say)
-    click.echo(f"{outcome.status}: {outcome.processes} processes in {units.format_duration(outcome.elapsed_s)}, "
-               f"{outcome.failures} failures; lab report {folder.name}")
+    processes = f"{outcome.processes} processes in " if protocol == "paired" else "plain pyperf, "
+    click.echo(f"{outcome.status}: {processes}{units.format_duration(outcome.elapsed_s)}, {outcome.failures} failures; "
+               f"lab report {folder.name}")
     if outcome.failures:
         click.echo(f"{outcome.failures} failures are in results/{folder.name}/run.json and in the report", err=True)
     if outcome.status == "interrupted":
@@ -280,7 +281,7 @@ def report(runs):
     path = reporting.render(run, top / "reports" / run.name)
     for line in reporting.summary(run):
         click.echo(line)
-    click.echo(f"report: {os.path.relpath(path)}")
+    click.echo(f"report: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
 
 @cli.command()
@@ -301,6 +302,9 @@ def compare(runs, form):
     findings = [paired.analyse(run) for run in loaded]
     found = (tables.of_run(findings[0]) if len(runs) == 1
              else tables.of_two_runs(loaded[0].name, findings[0], loaded[1].name, findings[1]))
+    if not any(each.records for each in found):
+        raise LabError(f"run {loaded[0].name!r} has nothing that was measured by the paired protocol" if len(runs) == 1 else
+                       f"the runs {loaded[0].name!r} and {loaded[1].name!r} have no cell in common", "lab report shows what a run has")
     if form != "table":
         click.echo(tables.render(found, form))
         return

@@ -116,6 +116,13 @@ static int find_runtime(HPyContext *ctx)
     return 0;
 }
 
+/* For arms that take nothing while their module is initialised. */
+__attribute__((weak)) int HPyLab_Init(HPyContext *ctx)
+{
+    (void)ctx;
+    return 0;
+}
+
 HPyDef_SLOT(module_exec, HPy_mod_exec)
 static int module_exec_impl(HPyContext *ctx, HPy module)
 {
@@ -123,7 +130,7 @@ static int module_exec_impl(HPyContext *ctx, HPy module)
     if (find_runtime(ctx) < 0)
         return -1;
     hpylab_runtime->register_context(ctx);
-    return 0;
+    return HPyLab_Init(ctx);
 }
 
 static HPyDef *defines[] = {&module_exec, &drive, NULL};

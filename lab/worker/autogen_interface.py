@@ -65,7 +65,7 @@ int native_call_loop(native_run *run);
 """
 
 # What runtime half and extension half were built from: HPyLab_SPEC.
-SPEC = 0xd7b8548e2cc56523
+SPEC = 0xb11714a85d10c925
 
 # The answers of a bare callback that are no result: HPyLab_RAISED, HPyLab_REFUSED.
 RAISED = -9223372036854775808

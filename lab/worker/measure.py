@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+import traceback
 
 from batches import Cell
 from loading import Arm, CheckFailed, Lab
@@ -104,7 +105,7 @@ def wall_ns(cell, loops):
 
 
 def run_job(job, progress):
-    """All cells of the job, one benchmark after the other; the answer, with an "error" record if a check failed."""
+    """All cells of the job, one benchmark after the other; the answer, with an "error" record if one of them failed."""
     lab = Lab(job["libraries"])
     answer = {"cells": [], "cost_ns": {}}
     arms = {}
@@ -120,7 +121,9 @@ def run_job(job, progress):
                 answer["cost_ns"][spec["benchmark"]] = calibrate_cell(job, spec, cells, progress)
             else:
                 answer["cells"].append(measure_cell(job, spec, cells, progress))
-    except (CheckFailed, OSError, ImportError) as error:
+    except Exception as error:      # a failed check, a library that does not load, whatever an arm's Bind raised
+        if not isinstance(error, CheckFailed):
+            traceback.print_exc()
         benchmark, arm = progress.told
         answer["error"] = {"benchmark": benchmark, "arm": arm, "message": "%s: %s" % (type(error).__name__, error)}
     return answer

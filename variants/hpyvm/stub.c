@@ -3,7 +3,13 @@
 
 #if HPyLab_FORM == HPyLab_FORM_hpyvm_pointer
 
-static HPyVM *hpy_vm;       /* the runtime's; set once, when the first callback is bound */
+static HPyVM *hpy_vm;       /* the runtime's; set once, while the module is initialised */
+
+int HPyLab_Init(HPyContext *ctx)
+{
+    HPy_GetVM(ctx, &hpy_vm);
+    return 0;
+}
 
 static int call(void *closure, int64_t arg, int64_t *result)
 {
@@ -17,20 +23,5 @@ static int call(void *closure, int64_t arg, int64_t *result)
 
 #endif
 
-int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback *out)
-{
-    HPyLab_Binding *kept = hpylab_keep(ctx, binding);
-    if (kept == NULL)
-        return -1;
-    HPy_GetVM(ctx, &hpy_vm);
-    *out = (HPyLab_Callback){call, kept};
-    return 0;
-}
-
-void HPyLab_Unbind(HPyContext *ctx, HPyLab_Callback *callback)
-{
-    (void)ctx;
-    free(callback->closure);
-}
-
+#include "keep_bind.h"
 #include "bare.h"

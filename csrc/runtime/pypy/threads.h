@@ -1,0 +1,62 @@
+/* How a thread gets into PyPy, and back out; what runtime.h promises, on cpyext.
+
+   PyPy has one interpreter, and its PyGILState functions are exact: PyGILState_Check tells on every thread whether it is
+   attached, and PyGILState_Ensure is right on foreign threads, nested, and where Python was left in between. Keeping thread
+   states gains nothing there, so a record holds no more than the stack of what each acquisition has to undo. */
+#ifndef HPYRT_PYPY_THREADS_H
+#define HPYRT_PYPY_THREADS_H
+
+#ifndef PYPY_VERSION
+#error "for PyPy alone"
+#endif
+
+#define HPYRT_ATTACHED_ALREADY (-1)     /* the frame of an acquisition that changed nothing */
+
+/* The interpreter. */
+struct hpyrt_view {
+    HPyContext *context;        /* of the extension that registered last */
+};
+
+/* One OS thread. Only that thread touches its record; freed when it ends. */
+typedef struct {
+    int depth;
+    int frames[HPYRT_MAX_DEPTH];        /* a PyGILState_STATE, or HPYRT_ATTACHED_ALREADY */
+} hpyrt_record;
+
+/* The calling thread's record; NULL before its first acquisition. One pointer, because initial-exec storage is scarce. */
+extern __thread hpyrt_record *hpyrt_this_thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+extern hpyrt_view hpyrt_the_view __attribute__((visibility("hidden")));
+
+/* The calling thread's record, made if need be; NULL when there is no memory. */
+hpyrt_record *hpyrt_make_record(void);
+
+static inline int hpyrt_attach(hpyrt_view *view)
+{
+    (void)view;
+    hpyrt_record *record = hpyrt_this_thread;
+    if (__builtin_expect(record == NULL, 0) && (record = hpyrt_make_record()) == NULL)
+        return -1;
+    if (record->depth == HPYRT_MAX_DEPTH || !Py_IsInitialized())
+        return -1;
+    int frame = PyGILState_Check() ? HPYRT_ATTACHED_ALREADY : (int)PyGILState_Ensure();
+    record->frames[record->depth++] = frame;
+    return 0;
+}
+
+static inline hpyrt_view *hpyrt_attach_ambient(void)
+{
+    return hpyrt_attach(&hpyrt_the_view) == 0 ? &hpyrt_the_view : NULL;
+}
+
+static inline void hpyrt_detach(void)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    if (__builtin_expect(record == NULL || record->depth == 0, 0))
+        return;
+    int frame = record->frames[--record->depth];
+    if (frame != HPYRT_ATTACHED_ALREADY)
+        PyGILState_Release((PyGILState_STATE)frame);
+}
+
+#endif
