@@ -129,9 +129,7 @@ def test_library_that_does_not_load_is_an_error(work, libraries, interpreter, tm
 
 def test_bug_in_a_set_up_is_an_error(work, tmp_path):
     """An exception of a scenario's set-up is told in one line, with its traceback as last words."""
-    setup = setup_file(tmp_path, "def prepare(cell):
-    raise KeyError('a bug')
-")
+    setup = setup_file(tmp_path, "def prepare(cell):\n    raise KeyError('a bug')\n")
     error = work("attached_call", ["control/pass_ctx"], setup=setup)["error"]
     assert (error["arm"], error["message"]) == ("control/pass_ctx", "KeyError: 'a bug'")
     assert "in prepare" in error["last_words"]
