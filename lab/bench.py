@@ -25,6 +25,7 @@ MARGINS = {"absolute_ns": 0.5, "relative": 0.02,
            "rule": "the largest of absolute_ns, relative × the reference arm's median, and the A/A envelope of the cell"}
 CROSSCHECK_SHARE = 0.15     # of the budget, where a plain pyperf.Runner runs beside the paired protocol
 CROSSCHECK_FROM_S = 120.0   # smaller budgets have no time for it
+WORKER = Path(__file__).resolve().parent / "worker"
 PLAIN_PROCESSES = 20        # that a pyperf.Runner starts for each benchmark: pyperf's own default
 
 
@@ -88,9 +89,8 @@ def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
         return folder, _plain(prepared, store, prepared.plan.sheets, begin + request.budget_s, begin, say, every_cell=True)
     checked = [sheet for sheet in prepared.plan.sheets if _scenario(prepared, sheet).crosscheck]
     reserve_s = request.budget_s * CROSSCHECK_SHARE if checked and request.budget_s >= CROSSCHECK_FROM_S else 0.0
-    worker = Path(__file__).resolve().parent / "worker" / "measure.py"
-    executors = {each.tag: ProcessExecutor(each.path, worker, seed=request.seed) for each in prepared.interpreters}
-    left_s = request.budget_s - (time.monotonic() - begin)
+    executors = {each.tag: ProcessExecutor(each.path, WORKER / "measure.py", seed=request.seed) for each in prepared.interpreters}
+    left_s = max(0.1, request.budget_s - (time.monotonic() - begin))    # a build may have taken all of it
     outcome = driver.run(prepared.plan, store, executors, lambda sheet, process, loops, calibrate: prepared.job(sheet),
                          left_s, progress=progress, reserve_s=reserve_s)
     if outcome.status == "interrupted":
@@ -108,7 +108,8 @@ def _prepare(top: Path, request: Request, say: Callable[[str], None]) -> _Bench:
     found = tuple(interpreters.select(request.pythons))
     libraries = builder.build(top, found, lambda output: say(f"built {output}"))
     selection = None if chosen == set(every_arm) else chosen
-    made = plan.make_plan(every_arm, scenarios, [each.tag for each in found], request.seed, selection)
+    made = plan.make_plan(every_arm, scenarios, [each.tag for each in found], request.seed, selection,
+                          libraries.unavailable)
     return _Bench(top, request, every_arm, scenarios, found, libraries, made)
 
 
@@ -141,10 +142,12 @@ def _header(prepared: _Bench) -> dict:
 
 def _hashes(top: Path, tags: Sequence[str]) -> dict[str, str]:
     """sha256 of every specification, source and binary that a number of these interpreters depends on, by its path."""
-    paths = [path for folder in ("csrc", "variants", "lab/worker") for path in (top / folder).rglob("*")
-             if path.is_file() and path.suffix in (".c", ".h", ".S", ".toml", ".py")]
-    paths += [path for folder in ("native", "drivers", "universal", *tags) for path in (top / "build" / folder).glob("*.so")]
-    return {path.relative_to(top).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
+    package = WORKER.parent.parent    # LAB_ROOT may lead to another checkout; this one's worker runs all the same
+    paths = [(path, base) for base, folder in ((top, "csrc"), (top, "variants"), (package, "lab/worker"))
+             for path in (base / folder).rglob("*") if path.is_file() and path.suffix in (".c", ".h", ".S", ".toml", ".py")]
+    paths += [(path, top) for folder in ("native", "drivers", "universal", *tags)
+              for path in (top / "build" / folder).glob("*.so")]
+    return {path.relative_to(base).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path, base in sorted(paths)}
 
 
 def conformance_file(top: Path) -> Path:
@@ -201,7 +204,6 @@ def _plain(prepared: _Bench, store: results.RunStore, sheets: Sequence[plan.Shee
 def _plain_commands(prepared: _Bench, interpreter: Interpreter, sheets: Sequence[plan.Sheet], folder: Path,
                     every_cell: bool) -> dict[str, list[str]]:
     """arm id -> argv of plain.py, each arm once; the first parameter set alone unless [every_cell]."""
-    script = Path(__file__).resolve().parent / "worker" / "plain.py"
     commands = {}
     for sheet in sheets:
         benchmarks = sheet.benchmarks if every_cell else sheet.benchmarks[:1]
@@ -213,6 +215,6 @@ def _plain_commands(prepared: _Bench, interpreter: Interpreter, sheets: Sequence
             job["cells"] = [{"benchmark": name, "parameters": dict(parameters)} for name, parameters in benchmarks]
             path = folder / f"{sheet.scenario}-{catalogue.file_stem(arm_id)}.json"
             path.write_text(json.dumps(job), encoding="utf-8")
-            commands[arm_id] = [interpreter.path, str(script), "--job", str(path), "--quiet", "--inherit-environ", "LD_BIND_NOW",
+            commands[arm_id] = [interpreter.path, str(WORKER / "plain.py"), "--job", str(path), "--quiet", "--inherit-environ", "LD_BIND_NOW",
                                 "--processes", str(PLAIN_PROCESSES)]
     return commands

@@ -41,6 +41,7 @@ class Libraries:
     bodies: Mapping[tuple[str, str], Path]          # (interpreter tag, abi) -> extension; tag "" for universal
     runtimes: Mapping[str, Path]                    # interpreter tag -> module
     arms: Mapping[tuple[str, str], Path]            # (interpreter tag, arm id) -> extension; tag "" for universal
+    unavailable: Mapping[tuple[str, str], str]      # (interpreter tag, arm id) -> why it was not built
 
     def arm(self, tag: str, arm_id: str) -> Path:
         """The extension half of an arm, or of its twin, for an interpreter. Raises KeyError."""
@@ -98,17 +99,21 @@ class _Plan:
         self.targets: list[_Target] = []
         self.csrc = top / "csrc"
         arms = catalogue.arms(top)
-        self.libraries = Libraries(self._native(), self._drivers(), {}, {}, {})
+        self.libraries = Libraries(self._native(), self._drivers(), {}, {}, {}, {})
         self._bodies("universal", None)
         for arm in arms.values():
             if arm.abi == "universal":
                 self._arm(arm, None)
         for interpreter in interpreters:
             self._runtime(interpreter)
-            self._bodies("cpython", interpreter)
+            abis = ("cpython", "hybrid") if interpreter.implementation == "cpython" else ("hybrid",)
+            if "cpython" in abis:
+                self._bodies("cpython", interpreter)
             for arm in arms.values():
-                if arm.abi != "universal":
+                if arm.abi in abis:
                     self._arm(arm, interpreter)
+                elif arm.abi != "universal":
+                    self.libraries.unavailable[interpreter.tag, arm.id] = f"the CPython ABI is not {interpreter.implementation}'s"
 
     def _add(self, output: Path, flags: Iterable[str], sources: Iterable[Path], libraries: Iterable[str] = (),
              arm: str = "") -> Path:
@@ -169,10 +174,14 @@ class _Plan:
         self.libraries.arms[tag, arm.id + catalogue.TWIN_SUFFIX] = twin
 
     def _runtime(self, interpreter: Interpreter) -> None:
-        sources = [*sorted((self.csrc / "runtime").glob("*.[cS]"))]
+        own = self.csrc / "runtime" / interpreter.implementation
+        if not own.is_dir():
+            raise BuildError(f"there is no runtime half for {interpreter.implementation} ({interpreter.path})",
+                             "give CPython or PyPy")
+        sources = [*sorted((self.csrc / "runtime").glob("*.[cS]")), *sorted(own.glob("*.c"))]
         sources += sorted(path for path in (self.top / "variants").glob("*/*.[cS]") if path.name != "stub.c")
         flags = ["-DHPY", "-DHPY_ABI_HYBRID", "-DHPYLAB_RUNTIME", *HPY_QUIET, f"-I{self.csrc}", f"-I{self.csrc / 'runtime'}",
-                 "-isystem", str(hpy_devel(interpreter) / "include"), "-isystem", headers(interpreter),
+                 f"-I{own}", "-isystem", str(hpy_devel(interpreter) / "include"), "-isystem", headers(interpreter),
                  *_visible_init(interpreter)]
         self.libraries.runtimes[interpreter.tag] = self._add(
             self._place(interpreter) / ("hpylab_runtime" + interpreter.ext_suffix), flags, sources, ["-ldl", "-lpthread"])

@@ -118,6 +118,7 @@ def check(probes, arms, pythons):
     from lab import bench as benching, builder, catalogue, conformance, interpreters
     top = _top()
     every_probe, every_arm = conformance.probes(), catalogue.arms(top)
+    conformance.check_claims(every_arm.values(), every_probe)
     chosen = catalogue.select("probe", probes, every_probe)
     taking_part = {arm.id: arm for arm in catalogue.select("arm", arms, every_arm)}
     found = interpreters.select(pythons)

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab.catalogue import Arm
+from lab.catalogue import CAPABILITIES, Arm
 from lab.builder import Libraries
 from lab.errors import SpecError, WorkerError
 from lab.executor import ProcessExecutor
 from lab.interpreters import Interpreter
 
 LIMIT_S = 20.0
+OUTCOMES = ("ok", "refused", "wrong", "crash", "hang")      # that an arm can claim
 PROBES = Path(__file__).resolve().parent / "worker" / "probes"
 
 
@@ -60,14 +61,32 @@ def probes(folder: Path = PROBES) -> dict[str, Probe]:
 
 
 def _read(path: Path) -> Probe:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise SpecError(path, error.lineno or 1, f"no Python: {error.msg}", "a probe (see the files beside it)") from None
     document = ast.get_docstring(tree)
     requires = next((ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)
                      and [target.id for target in node.targets if isinstance(target, ast.Name)] == ["REQUIRES"]), None)
     if not document or requires is None:
         raise SpecError(path, 1, "no docstring" if not document else "no REQUIRES", "a docstring and REQUIRES = (…)")
+    for capability in sorted(set(requires) - CAPABILITIES):
+        raise SpecError(path, 1, f"{capability!r} in REQUIRES", "capabilities: " + ", ".join(sorted(CAPABILITIES)))
     question, _, why = document.partition("\n\n")
     return Probe(path.stem, " ".join(question.split()), why.strip(), tuple(requires), path)
+
+
+def check_claims(arms: Iterable[Arm], known: Mapping[str, Probe]) -> None:
+    """Raise SpecError for a claim about a probe that is not there, or of an outcome that cannot be."""
+    for arm in arms:
+        path = arm.folder / ("variant.toml" if arm.kind == "form" else "arm.toml")
+        for name, outcome in arm.claims.items():
+            if name in known and outcome in OUTCOMES:
+                continue
+            lines = path.read_text(encoding="utf-8").splitlines()
+            line = next((number for number, text in enumerate(lines, 1) if text.startswith(name)), 1)
+            raise SpecError(path, line, f"the claim {name} = {outcome!r}", f"a probe ({', '.join(known)}) and one of "
+                            + ", ".join(OUTCOMES))
 
 
 def check(chosen: Iterable[Probe], arms: Mapping[str, Arm], interpreter: Interpreter, libraries: Libraries,
@@ -87,7 +106,7 @@ def check(chosen: Iterable[Probe], arms: Mapping[str, Arm], interpreter: Interpr
 def run_one(probe: Probe, arm: Arm, interpreter: Interpreter, libraries: Libraries, executor, limit_s: float = LIMIT_S) -> Outcome:
     """Run one probe on one arm in a process of its own."""
     expected = arm.claims.get(probe.name, "")
-    why_not = arm.lacks(probe.requires)
+    why_not = libraries.unavailable.get((interpreter.tag, arm.id)) or arm.lacks(probe.requires)
     if why_not:
         return Outcome(probe.name, arm.id, "n/a", expected, why_not, 0.0)
     job = {"probe": str(probe.path), "libraries": libraries.for_worker(interpreter.tag),

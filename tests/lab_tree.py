@@ -1,6 +1,5 @@
 """Checkouts of a test's own, and the command run in them; a small real run, made once."""
 
-import functools
 import os
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ("native", "drivers", "universal")
 LIMIT_S = 120
+_measured: dict[str, Path] = {}
 
 
 def copy_tree(top: Path, built_for: str = "") -> Path:
@@ -46,10 +46,11 @@ def lab(top: Path, *words: str, own: bool = False, **variables: str) -> subproce
                           capture_output=True, stdin=subprocess.DEVNULL, timeout=LIMIT_S)
 
 
-@functools.cache
 def measured_tree(factory, tag: str) -> Path:
     """A checkout, in a folder that [factory] (pytest's) makes, with a real run of 12 s named ``twelve``; made once a session."""
-    top = copy_tree(factory.mktemp("measured"), built_for=tag)
-    done = lab(top, "bench", "attached_call", "released_thread", "--budget", "12s", "--seed", "1", "--name", "twelve")
-    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
-    return top
+    if tag not in _measured:
+        top = copy_tree(factory.mktemp("measured"), built_for=tag)
+        done = lab(top, "bench", "attached_call", "released_thread", "--budget", "12s", "--seed", "1", "--name", "twelve")
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+        _measured[tag] = top
+    return _measured[tag]

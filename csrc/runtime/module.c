@@ -1,6 +1,7 @@
 /* The runtime half as a Python module: what a Python implementation would ship, here an ordinary extension of the C API.
-   It hands its table of functions over in a capsule. */
-#include "threads.h"
+   It hands its table of functions over in a capsule; as an integer on PyPy, whose HPy has its capsule functions in other
+   slots than HPy 0.9.0, for which the extensions are built. */
+#include "runtime.h"
 
 #include "autogen_context.h"
 
@@ -8,7 +9,7 @@ static void register_context(HPyContext *ctx)
 {
     hpyrt_view *view = hpyrt_current_view();
     if (view != NULL)
-        view->context = ctx;
+        hpyrt_set_context(view, ctx);
 }
 
 static const HPyLab_Runtime table = {
@@ -23,11 +24,15 @@ static int module_exec(PyObject *module)
 {
     if (hpyrt_open_view() < 0)
         return -1;
-    PyObject *capsule = PyCapsule_New((void *)&table, HPyLab_RUNTIME_CAPSULE, NULL);
-    if (capsule == NULL)
+#ifdef PYPY_VERSION
+    PyObject *handed = PyLong_FromVoidPtr((void *)&table);
+#else
+    PyObject *handed = PyCapsule_New((void *)&table, HPyLab_RUNTIME_CAPSULE, NULL);
+#endif
+    if (handed == NULL)
         return -1;
-    if (PyModule_AddObject(module, "table", capsule) < 0) {
-        Py_DECREF(capsule);
+    if (PyModule_AddObject(module, "table", handed) < 0) {
+        Py_DECREF(handed);
         return -1;
     }
     return 0;

@@ -19,12 +19,26 @@ _Static_assert(sizeof(hpyrt_slot) == 16, "a slot must be as large as a thunk");
 extern char hpyrt_thunk_template[];
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static hpyrt_slot *free_slots;      /* linked through data; guarded by mutex; never unmapped */
+/* Slots without a thunk in use, linked through data; guarded by mutex; never unmapped. First in, first out, so that a call
+   after free finds its slot unused for as long as can be. */
+static hpyrt_slot *first_free, *last_free;
 
 static void called_after_free(void)
 {
     fputs("HPyContextTrampoline: called after it was freed\n", stderr);
     abort();
+}
+
+/* The mutex is held. */
+static void append_free(hpyrt_slot *slot)
+{
+    slot->code = called_after_free;
+    slot->data = NULL;
+    if (last_free != NULL)
+        last_free->data = slot;
+    else
+        first_free = slot;
+    last_free = slot;
 }
 
 /* Where in its file the segment of the template lies. */
@@ -76,11 +90,8 @@ static const char *grow(void)
         return why;
     }
     hpyrt_slot *slots = (hpyrt_slot *)(void *)(pages + HPYRT_THUNK_DISTANCE);
-    for (int i = SLOTS - 1; i >= 0; i--) {
-        slots[i].code = called_after_free;
-        slots[i].data = free_slots;
-        free_slots = &slots[i];
-    }
+    for (int i = 0; i < SLOTS; i++)
+        append_free(&slots[i]);
     return NULL;
 }
 
@@ -88,10 +99,12 @@ void *hpyrt_new_thunk(void (*code)(void), void *data, const char **why)
 {
     hpyrt_slot *slot = NULL;
     pthread_mutex_lock(&mutex);
-    *why = free_slots == NULL ? grow() : NULL;
+    *why = first_free == NULL ? grow() : NULL;
     if (*why == NULL) {
-        slot = free_slots;
-        free_slots = slot->data;
+        slot = first_free;
+        first_free = slot->data;
+        if (first_free == NULL)
+            last_free = NULL;
         slot->data = data;
         slot->code = code;
     }
@@ -108,8 +121,6 @@ void hpyrt_free_thunk(void *thunk)
 {
     hpyrt_slot *slot = hpyrt_slot_of(thunk);
     pthread_mutex_lock(&mutex);
-    slot->code = called_after_free;
-    slot->data = free_slots;
-    free_slots = slot;
+    append_free(slot);
     pthread_mutex_unlock(&mutex);
 }

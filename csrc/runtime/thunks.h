@@ -15,6 +15,8 @@
 #error "thunks.S has no thunk for this processor"
 #endif
 
+#pragma GCC visibility push(hidden)
+
 typedef struct {
     void (*code)(void);     /* jumped to with the thunk's first three arguments and, as fourth, this slot */
     void *data;
@@ -30,6 +32,8 @@ void hpyrt_free_thunk(void *thunk);
 
 /* The slot of a living [thunk]. */
 hpyrt_slot *hpyrt_slot_of(void *thunk);
+
+#pragma GCC visibility pop
 
 #endif
 #endif

@@ -49,7 +49,10 @@ def expect(what, actual, expected):
         raise Wrong("%s is %r; expected %r" % (what, actual, expected))
 
 
-# ---- the interpreter from outside, through its C API ----
+# ---- the interpreter from outside, through its C API; PyPy shows less of itself ----
+
+PYPY = sys.implementation.name == "pypy"
+
 
 def _function(name, result, *arguments):
     function = getattr(ctypes.pythonapi, name)
@@ -58,19 +61,23 @@ def _function(name, result, *arguments):
 
 
 def thread_state():
-    """The address of the current thread state."""
-    return _function("PyThreadState_Get", ctypes.c_void_p)()
+    """The address of the current thread state; on PyPy, which hides it, the OS thread's id."""
+    return threading.get_ident() if PYPY else _function("PyThreadState_Get", ctypes.c_void_p)()
 
 
 def interpreter_id():
-    """The id of the interpreter that runs this."""
+    """The id of the interpreter that runs this; PyPy has one."""
+    if PYPY:
+        return 0
     get = "PyInterpreterState_Get" if sys.version_info >= (3, 9) else "_PyInterpreterState_Get"
     interpreter = _function(get, ctypes.c_void_p)()
     return _function("PyInterpreterState_GetID", ctypes.c_int64, ctypes.c_void_p)(interpreter)
 
 
 def thread_states():
-    """How many thread states the main interpreter has."""
+    """How many thread states the main interpreter has; on PyPy, how many threads it knows."""
+    if PYPY:
+        return len(sys._current_frames())
     head = _function("PyInterpreterState_ThreadHead", ctypes.c_void_p, ctypes.c_void_p)
     following = _function("PyThreadState_Next", ctypes.c_void_p, ctypes.c_void_p)
     state = head(_function("PyInterpreterState_Main", ctypes.c_void_p)())
@@ -80,8 +87,16 @@ def thread_states():
     return count
 
 
+def references(thing):
+    """The reference count of [thing]; 0 on PyPy, which has none."""
+    return 0 if PYPY else sys.getrefcount(thing)
+
+
 def pending_exception():
-    """The name of the type of the exception that is pending; None if there is none."""
+    """The name of the type of the exception that is pending; None if there is none, and on PyPy, where a pending one would
+    be raised by the call that this is."""
+    if PYPY:
+        return None
     occurred = _function("PyErr_Occurred", ctypes.c_void_p)()
     return ctypes.cast(occurred, ctypes.py_object).value.__name__ if occurred else None
 

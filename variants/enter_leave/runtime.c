@@ -1,13 +1,13 @@
 /* Enter and leave, the runtime half. There is nothing to look up but the thread: who calls cannot be told, so the context
    is that of the extension that registered last in the interpreter. */
-#include "threads.h"
+#include "runtime.h"
 
 #include "autogen_context.h"
 
 HPyContext *HPy_EnterContext(void)
 {
     hpyrt_view *view = hpyrt_attach_ambient();
-    return view == NULL ? NULL : view->context;
+    return view == NULL ? NULL : hpyrt_context(view);
 }
 
 void HPy_LeaveContext(HPyContext *ctx)

@@ -1,6 +1,6 @@
 /* HPyVM, the runtime half: one structure for the process, whose _data is the runtime's magic number. The interpreter is
    found from the thread, as enter and leave do. */
-#include "threads.h"
+#include "runtime.h"
 
 #include "autogen_context.h"
 
@@ -8,7 +8,7 @@ static HPyContext *open_context(HPyVM *vm)
 {
     (void)vm;
     hpyrt_view *view = hpyrt_attach_ambient();
-    return view == NULL ? NULL : view->context;
+    return view == NULL ? NULL : hpyrt_context(view);
 }
 
 static void close_context(HPyVM *vm, HPyContext *ctx)

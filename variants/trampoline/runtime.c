@@ -1,6 +1,6 @@
 /* Trampolines, the runtime half. A trampoline is a thunk whose slot leads to the interpreter and the context that it was
    made from; the thunk passes that slot behind the caller's own arguments. */
-#include "threads.h"
+#include "runtime.h"
 #include "thunks.h"
 
 #include "autogen_context.h"
@@ -28,10 +28,15 @@ static void *enter(HPyContextHelper helper, void *arg, void *unused, hpyrt_slot 
 HPyContextTrampoline ctx_GetContextTrampoline(HPyContext *ctx)
 {
     const char *why = "no memory for another trampoline";
+    hpyrt_view *view = hpyrt_current_view();
+    if (view == NULL) {
+        HPyErr_SetString(ctx, ctx->h_RuntimeError, "the runtime half has not been initialised in this interpreter");
+        return NULL;
+    }
     origin *from = malloc(sizeof *from);
     void *thunk = NULL;
     if (from != NULL) {
-        *from = (origin){hpyrt_current_view(), ctx};
+        *from = (origin){view, ctx};
         thunk = hpyrt_new_thunk((void (*)(void))enter, from, &why);
     }
     if (thunk == NULL) {

@@ -46,7 +46,19 @@ static inline int hpyrt_attach(hpyrt_view *view)
 
 static inline hpyrt_view *hpyrt_attach_ambient(void)
 {
+    if (hpyrt_the_view.context == NULL)
+        return NULL;
     return hpyrt_attach(&hpyrt_the_view) == 0 ? &hpyrt_the_view : NULL;
+}
+
+static inline HPyContext *hpyrt_context(const hpyrt_view *view)
+{
+    return view->context;
+}
+
+static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *ctx)
+{
+    view->context = ctx;
 }
 
 static inline void hpyrt_detach(void)

@@ -6,9 +6,7 @@ thread state as the caller; an exception that the body raises is reported before
 Source: hpyproject/hpy#268, "work with the ctx".
 """
 
-import sys
-
-from probing import expect, pending_exception, thread_states, where
+from probing import expect, pending_exception, references, thread_states, where
 
 REQUIRES = ("attached", "body")
 
@@ -23,7 +21,7 @@ def run(subject):
     def fail(number):
         raise KeyError("from Python")
 
-    before = where(), thread_states(), sys.getrefcount(double)
+    before = where(), thread_states(), references(double)
     expect("the result of 3 calls", subject.run("python", arg=21, loops=3, function=double).checksum, 3 * 42)
     expect("where the bodies ran", seen, [before[0]] * 3)
     del seen[:]
@@ -34,5 +32,5 @@ def run(subject):
     expect("what was reported", reported, ["ValueError", "ValueError", "KeyError"])
     del subject.unraisable[:]
     expect("the exception that is pending", pending_exception(), None)
-    expect("(place, thread states, references) afterwards", (where(), thread_states(), sys.getrefcount(double)), before)
+    expect("(place, thread states, references) afterwards", (where(), thread_states(), references(double)), before)
     return "3 results, 3 exceptions reported, state and references as before"

@@ -1,21 +1,15 @@
 /* Where CPython's versions differ, 3.8 to 3.15: the one file that asks which it is. */
-#ifndef HPYRT_CPYTHON_H
-#define HPYRT_CPYTHON_H
-
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-
-#include <pthread.h>
-#include <stdbool.h>
+#ifndef HPYRT_VERSIONS_H
+#define HPYRT_VERSIONS_H
 
 #ifdef PYPY_VERSION
-#error "the runtime half for PyPy is not built from this file"
+#error "for CPython alone"
 #endif
 
 /* From 3.12 on the current thread state is a thread-local; before, it is one global: the state of whoever holds the GIL. */
 #define HPYRT_STATE_IS_THREAD_LOCAL (PY_VERSION_HEX >= 0x030C0000)
 
-/* The current thread state, NULL if there is none. Up to 3.11 it may belong to another thread: see hpyrt_is_mine. */
+/* The current thread state, NULL if there is none. Up to 3.11 it may be another thread's: see hpyrt_is_mine. */
 static inline PyThreadState *hpyrt_current_state(void)
 {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -31,7 +25,8 @@ static inline bool hpyrt_is_mine(const PyThreadState *state)
 #if HPYRT_STATE_IS_THREAD_LOCAL
     return state != NULL;
 #else
-    return state != NULL && state->thread_id == (unsigned long)pthread_self();
+    /* by address: another thread's state may be freed at any time, so that nothing may be read from it */
+    return state != NULL && state == PyGILState_GetThisThreadState();
 #endif
 }
 

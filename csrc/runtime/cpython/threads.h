@@ -1,27 +1,18 @@
-/* How a thread gets into an interpreter, and back out.
+/* How a thread gets into CPython, and back out; what runtime.h promises.
 
-   Two kinds of record. A View stands for one interpreter; it is never freed, so that tokens, trampolines and VMs may point
-   to it for good. A Record stands for one OS thread; it holds the thread's open acquisitions as a stack of frames, because
-   the functions that end one (HPy_LeaveContext, HPyVM_CloseContext) carry nothing that could say what it changed.
+   A thread that is attached already gets a frame that changes nothing. Everything else is in threads.c: a Python thread that
+   left Python execution gets its own thread state back; a foreign thread gets one that is made on its first acquisition,
+   kept for later ones and freed after the thread ended.
 
-   An acquisition on a thread that is attached already pushes a frame and changes nothing: no lock, no allocation, no
-   system call. That path is inline here, so that every proposal gets the same. Everything else is in threads.c: a Python
-   thread that left Python execution gets its own thread state back; a foreign thread gets one that is made on its first
-   acquisition, kept for later ones and freed after the thread ended.
-
-   Their places are kept for: switching to another interpreter (frame_kind), refusing while an interpreter finalizes
+   Their places are kept for: switching to another interpreter (hpyrt_frame_kind), refusing while an interpreter finalizes
    (hpyrt_is_finalizing in attach), and tracking misuse (hpyrt_detach). */
-#ifndef HPYRT_THREADS_H
-#define HPYRT_THREADS_H
+#ifndef HPYRT_CPYTHON_THREADS_H
+#define HPYRT_CPYTHON_THREADS_H
 
-#include "cpython.h"
+#include "versions.h"
 
-#include <hpy.h>
-#include <stdint.h>
+#include <pthread.h>
 
-#define HPYRT_MAX_DEPTH 256     /* open acquisitions of one thread; one more is refused */
-
-typedef struct hpyrt_view hpyrt_view;
 typedef struct hpyrt_record hpyrt_record;
 typedef struct hpyrt_kept hpyrt_kept;
 
@@ -71,15 +62,11 @@ extern __thread hpyrt_record *hpyrt_this_thread __attribute__((tls_model("initia
 /* Make [view]'s interpreter the calling thread's, on the way that is not fast. 0, or -1 with nothing changed. */
 int hpyrt_attach_slow(hpyrt_view *view);
 
-/* The view of the interpreter that HPy_EnterContext and HPyVM mean: the one the thread is attached to, else the one it was
-   last attached to, else the main one. NULL if no extension was loaded there. */
-hpyrt_view *hpyrt_ambient_view(void);
+/* The ambient view, and attach to it, on the way that is not fast. */
+hpyrt_view *hpyrt_attach_ambient_slow(void);
 
 /* Undo what the frame on top, just popped, changed. */
 void hpyrt_detach_slow(hpyrt_record *record, const hpyrt_frame *frame);
-
-/* The view of the interpreter that the calling thread is attached to; NULL if there is none. */
-hpyrt_view *hpyrt_current_view(void);
 
 /* The fast path: push a frame that changes nothing, if the calling thread is attached to [view]'s interpreter and has room
    for one, as far as that can be told without looking further. Whether it was. */
@@ -102,7 +89,6 @@ static inline bool hpyrt_push_nothing(hpyrt_record *record, hpyrt_view *view)
     return true;
 }
 
-/* Attach the calling thread to [view]'s interpreter until hpyrt_detach. 0, or -1: refused, nothing changed. */
 static inline int hpyrt_attach(hpyrt_view *view)
 {
     hpyrt_record *record = hpyrt_this_thread;
@@ -111,17 +97,14 @@ static inline int hpyrt_attach(hpyrt_view *view)
     return hpyrt_attach_slow(view);
 }
 
-/* As hpyrt_attach, to the ambient view, which is returned; NULL: refused, nothing changed. */
 static inline hpyrt_view *hpyrt_attach_ambient(void)
 {
     hpyrt_record *record = hpyrt_this_thread;
     if (__builtin_expect(record != NULL && record->last != NULL && hpyrt_push_nothing(record, record->last), 1))
         return record->last;
-    hpyrt_view *view = hpyrt_ambient_view();
-    return view != NULL && hpyrt_attach_slow(view) == 0 ? view : NULL;
+    return hpyrt_attach_ambient_slow();
 }
 
-/* End the calling thread's innermost acquisition. Without one it does nothing. */
 static inline void hpyrt_detach(void)
 {
     hpyrt_record *record = hpyrt_this_thread;
@@ -132,7 +115,14 @@ static inline void hpyrt_detach(void)
         hpyrt_detach_slow(record, frame);
 }
 
-/* Called once for each interpreter, attached to it, when the runtime module is initialised. 0, or -1 with an exception. */
-int hpyrt_open_view(void);
+static inline HPyContext *hpyrt_context(const hpyrt_view *view)
+{
+    return view->context;
+}
+
+static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *ctx)
+{
+    view->context = ctx;
+}
 
 #endif

@@ -1,5 +1,5 @@
 /* Thread records: see threads.h. Lock order: a view's mutex is innermost and never held across a call into Python. */
-#include "threads.h"
+#include "runtime.h"
 
 #include <stdlib.h>
 
@@ -196,13 +196,21 @@ hpyrt_view *hpyrt_current_view(void)
     return hpyrt_is_mine(current) ? view_of(current->interp) : NULL;
 }
 
-hpyrt_view *hpyrt_ambient_view(void)
+static hpyrt_view *ambient_view(void)
 {
     PyThreadState *current = hpyrt_current_state();
     if (hpyrt_is_mine(current))
         return view_of(current->interp);
     hpyrt_record *record = hpyrt_this_thread;
     return record != NULL && record->last != NULL ? record->last : main_view;
+}
+
+hpyrt_view *hpyrt_attach_ambient_slow(void)
+{
+    hpyrt_view *view = ambient_view();
+    if (view == NULL || view->context == NULL)
+        return NULL;
+    return hpyrt_attach_slow(view) == 0 ? view : NULL;
 }
 
 int hpyrt_open_view(void)

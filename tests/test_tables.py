@@ -1,0 +1,119 @@
+"""What ``lab compare`` shows: made-up findings in every form, and the numbers of a real run."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+
+import pytest
+from lab_tree import measured_tree
+
+from lab import results, tables
+from lab.analysis import paired
+from lab.analysis.paired import Finding
+from lab.stats import Estimate
+
+
+def estimate(point, low=None, high=None):
+    return Estimate(point, point - 1 if low is None else low, point + 1 if high is None else high, 9, 0.95)
+
+
+def finding(arm="hpyvm/pointer", benchmark="attached_call[mode=throughput]", interpreter="cpython3.11", **changes):
+    """A finding with plain numbers and [changes] to it, and nothing that no table shows."""
+    values = {"interpreter": interpreter, "scenario": "attached_call", "benchmark": benchmark, "arm": arm,
+              "reference": "control/pass_ctx", "processes": 9, "absolute_ns": estimate(9.0), "floor_ns": 8.5,
+              "added_ns": estimate(6.0, 5.8, 6.2), "ratio": estimate(3.0, 2.9, 3.1), "p_adjusted": 0.004, "margin_ns": 0.5,
+              "verdict": "worse"}
+    return Finding(**{**{field.name: None for field in dataclasses.fields(Finding)}, **values, **changes})
+
+
+@pytest.mark.parametrize("bounds, text", [
+    ((5.91, 5.8, 6.02), "+5.91 ns [+5.80, +6.02]"), ((-0.25, -0.5, 0.0), "−0.25 ns [−0.50, +0.00]"),
+    ((950.0, 900.0, 1200.0), "+950 ns [+900 ns, +1.20 µs]"), ((5.0, -math.inf, math.inf), "+5.00 ns [−∞, ∞]")])
+def test_interval(bounds, text):
+    """An interval shares the point's unit where it can, and is whole in any case."""
+    assert tables.interval(Estimate(*bounds, 9, 0.95)) == text
+
+
+def test_ratio_interval():
+    """A ratio stands with its interval."""
+    assert tables.ratio_interval(estimate(2.95, 2.91, math.inf)) == "2.950 [2.910, ∞]"
+
+
+def test_tables_of_a_run():
+    """One table for each interpreter and benchmark, with a row of text and a record for each arm."""
+    found = tables.of_run([finding(), finding("trampoline/plain"), finding(benchmark="native_sort"), finding(interpreter="pypy3.10")])
+    assert [(table.title, len(table.text), len(table.records)) for table in found] == [
+        ("attached_call[mode=throughput], cpython3.11, against control/pass_ctx", 2, 2),
+        ("native_sort, cpython3.11, against control/pass_ctx", 1, 1),
+        ("attached_call[mode=throughput], pypy3.10, against control/pass_ctx", 1, 1)]
+    assert dict(zip(found[0].columns, found[0].text[0])) == {
+        "arm": "hpyvm/pointer", "added": "+6.00 ns [+5.80, +6.20]", "ratio": "3.000 [2.900, 3.100]", "absolute": "9.00 ns",
+        "floor": "8.50 ns", "processes": "9", "verdict": "worse"}
+
+
+def test_tables_of_two_runs():
+    """The cells that both runs have stand side by side, without the reference; intervals overlap or lie apart."""
+    one = [finding(), finding("trampoline/plain"), finding("control/pass_ctx"), finding("peer/pygilstate")]
+    other = [finding(added_ns=estimate(9.0, 8.0, 10.0)), finding("trampoline/plain", added_ns=estimate(6.3, 6.2, 6.4)),
+             finding("control/pass_ctx")]
+    table, = tables.of_two_runs("old", one, "new", other)
+    assert (table.title, table.columns[3:]) == ("old beside new", ("added, old", "added, new", "intervals"))
+    assert [row[2:] for row in table.text] == [
+        ("hpyvm/pointer", "+6.00 ns [+5.80, +6.20]", "+9.00 ns [+8.00, +10.0]", "apart"),
+        ("trampoline/plain", "+6.00 ns [+5.80, +6.20]", "+6.30 ns [+6.20, +6.40]", "overlap")]
+    assert [(record["added_ns_1"], record["added_ns_2"]) for record in table.records] == [(6.0, 9.0), (6.0, 6.3)]
+
+
+def test_json_is_json():
+    """What has no bound, or is no number, is null: other readers know neither NaN nor Infinity."""
+    text = tables.render(tables.of_run([finding(added_ns=estimate(6.0, -math.inf, math.inf), p_adjusted=math.nan)]), "json")
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    record, = json.loads(text, parse_constant=refuse)
+    assert (record["added_ns"], record["added_ns_low"], record["added_ns_high"], record["p_adjusted"]) == (6.0, None, None, None)
+
+
+def test_csv_has_full_precision():
+    """A csv has one line for each arm under the names of the columns, and loses nothing of a number."""
+    third = 1 / 3
+    rows = list(csv.DictReader(io.StringIO(tables.render(tables.of_run([finding(floor_ns=1.0, added_ns=estimate(third))]), "csv"))))
+    assert [(row["arm"], row["benchmark"], float(row["added_ns"])) for row in rows] == [
+        ("hpyvm/pointer", "attached_call[mode=throughput]", third)]
+
+
+def test_markdown():
+    """Each table has its title, a head and its rows."""
+    lines = tables.render(tables.of_run([finding()]), "md").splitlines()
+    assert lines[0] == "**attached_call[mode=throughput], cpython3.11, against control/pass_ctx**"
+    assert [line.count("|") for line in lines[2:]] == [8, 8, 8]
+    assert lines[4].startswith("| hpyvm/pointer | +6.00 ns [+5.80, +6.20] | 3.000 [2.900, 3.100] |")
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory, interpreter, libraries):
+    """What the paired protocol says of a real run."""
+    return paired.analyse(results.load(measured_tree(tmp_path_factory, interpreter.tag) / "results" / "twelve"))
+
+
+def test_numbers_are_those_of_the_analysis(findings):
+    """Every finding of a real run is in one table, and its record holds the analysis's own numbers."""
+    found = tables.of_run(findings)
+    records = {(each["benchmark"], each["arm"]): each for table in found for each in table.records}
+    assert len(records) == len(findings) == sum(len(table.text) for table in found)
+    for each in findings:
+        record = records[each.benchmark, each.arm]
+        for name in ("absolute_ns", "added_ns", "ratio"):
+            estimated = getattr(each, name)
+            assert [record[name + end] for end in ("", "_low", "_high")] == [estimated.point, estimated.low, estimated.high]
+        assert (record["reference"], record["processes"], record["verdict"]) == (each.reference, each.processes, each.verdict)
+
+
+def test_run_beside_itself(findings):
+    """A real run beside itself has each arm but the references once, and all intervals overlap."""
+    table, = tables.of_two_runs("a", findings, "a", findings)
+    assert len(table.text) == sum(each.arm != each.reference for each in findings)
+    assert {row[-1] for row in table.text} == {"overlap"}
