@@ -60,6 +60,31 @@ def ensure(top: Path, interpreter: Interpreter, say: Callable[[str], None] = lam
     return found
 
 
+def prepare(top: Path, wanted: Sequence[str], say: Callable[[str], None] = lambda text: None
+            ) -> tuple[list[Interpreter], list[InterpreterError]]:
+    """The interpreters that [wanted] names (interpreters.select), each with its environment, and what is wrong with others.
+
+    Raises UnknownName for a name that nothing answers to, and InterpreterError where none of them can be used.
+    """
+    usable: dict[str, Interpreter] = {}
+    unusable: list[InterpreterError] = []
+    for name in wanted or (interpreters.current().path,):
+        try:
+            found = interpreters.select([name])
+        except InterpreterError as error:
+            unusable.append(error)
+            continue
+        for interpreter in found:
+            try:
+                ready = ensure(top, interpreter, say)
+                usable[ready.tag] = ready
+            except InterpreterError as error:
+                unusable.append(error)
+    if not usable:
+        raise unusable[0]
+    return list(usable.values()), unusable
+
+
 def _refuse_unusable(interpreter: Interpreter) -> None:
     if interpreter.bits != 64:
         raise InterpreterError(f"interpreter {interpreter.path}: a build for {interpreter.bits} bits; the lab's libraries are "
@@ -67,6 +92,8 @@ def _refuse_unusable(interpreter: Interpreter) -> None:
     if interpreter.implementation != "cpython" and not interpreter.hpy:
         raise InterpreterError(f"interpreter {interpreter.path}: {interpreter.implementation} {interpreter.version} without an "
                                "HPy of its own, and none can be installed into it", "give PyPy 7.3.19, which ships HPy")
+    for what, remedy in interpreter.lacks("headers"):
+        raise InterpreterError(f"interpreter {interpreter.path}: it lacks {what}", remedy)
 
 
 def steps(interpreter: Interpreter, folder: Path, uv: str | None = None) -> list[Step]:

@@ -54,6 +54,23 @@ def test_uv_makes_the_environment_where_it_is_installed(tmp_path):
     assert steps[0].argv[-3:] == ("--python", interpreter.path, str(tmp_path / "env"))
 
 
+def test_the_others_go_on(tmp_path):
+    """What is no interpreter is answered beside those that are; alone it is raised."""
+    good, wrong = venvs.prepare(tmp_path, [str(tmp_path / "nothing"), interpreters.current().path])
+    assert good == [interpreters.current()]
+    assert [error.message for error in wrong] == [f"interpreter {tmp_path / 'nothing'}: it is not there"]
+    with pytest.raises(InterpreterError, match="it is not there"):
+        venvs.prepare(tmp_path, [str(tmp_path / "nothing")])
+
+
+def test_headers_are_asked_for_by_name(tmp_path):
+    """Without Python.h nothing can be built: the command that brings it is the remedy."""
+    lacking = (("headers (no Python.h in /opt/include)", "apt-get install python3.11-dev"),)
+    with pytest.raises(InterpreterError, match="lacks headers") as caught:
+        venvs.ensure(tmp_path, bare(include=None, missing=lacking))
+    assert caught.value.remedy == "apt-get install python3.11-dev"
+
+
 @pytest.mark.parametrize("changes, words", [
     ({"bits": 32}, "a build for 32 bits"),
     ({"implementation": "pypy"}, "without an HPy of its own"),
