@@ -89,7 +89,8 @@ def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
         return folder, _plain(prepared, store, prepared.plan.sheets, begin + request.budget_s, begin, say, every_cell=True)
     checked = [sheet for sheet in prepared.plan.sheets if _scenario(prepared, sheet).crosscheck]
     reserve_s = request.budget_s * CROSSCHECK_SHARE if checked and request.budget_s >= CROSSCHECK_FROM_S else 0.0
-    executors = {each.tag: ProcessExecutor(each.path, WORKER / "measure.py", seed=request.seed) for each in prepared.interpreters}
+    worker = WORKER / "measure.py"
+    executors = {each.tag: ProcessExecutor(each.path, worker, seed=request.seed) for each in prepared.interpreters}
     left_s = max(0.1, request.budget_s - (time.monotonic() - begin))    # a build may have taken all of it
     outcome = driver.run(prepared.plan, store, executors, lambda sheet, process, loops, calibrate: prepared.job(sheet),
                          left_s, progress=progress, reserve_s=reserve_s)
@@ -133,7 +134,8 @@ def _header(prepared: _Bench) -> dict:
                       for each in prepared.scenarios],
         "interpreters": [{"tag": each.tag, "version": each.version, "implementation": each.implementation,
                           "path": Path(each.path).name, "hpy": each.hpy} for each in prepared.interpreters],
-        "hashes": _hashes(prepared.top, [each.tag for each in prepared.interpreters]), "environment": environment.facts(prepared.top),
+        "hashes": _hashes(prepared.top, [each.tag for each in prepared.interpreters]),
+        "environment": environment.facts(prepared.top),
         "sheets": [sheet.as_dict() for sheet in made.sheets],
         "not_applicable": [{"interpreter": each.interpreter, "scenario": each.scenario, "benchmark": each.benchmark,
                             "arm": each.arm, "why": each.why} for each in made.not_applicable],
@@ -215,6 +217,6 @@ def _plain_commands(prepared: _Bench, interpreter: Interpreter, sheets: Sequence
             job["cells"] = [{"benchmark": name, "parameters": dict(parameters)} for name, parameters in benchmarks]
             path = folder / f"{sheet.scenario}-{catalogue.file_stem(arm_id)}.json"
             path.write_text(json.dumps(job), encoding="utf-8")
-            commands[arm_id] = [interpreter.path, str(WORKER / "plain.py"), "--job", str(path), "--quiet", "--inherit-environ", "LD_BIND_NOW",
-                                "--processes", str(PLAIN_PROCESSES)]
+            commands[arm_id] = [interpreter.path, str(WORKER / "plain.py"), "--job", str(path), "--quiet",
+                                "--processes", str(PLAIN_PROCESSES), "--inherit-environ", "LD_BIND_NOW"]
     return commands

@@ -304,8 +304,9 @@ def compare(runs, form):
     found = (tables.of_run(findings[0]) if len(runs) == 1
              else tables.of_two_runs(loaded[0].name, findings[0], loaded[1].name, findings[1]))
     if not any(each.records for each in found):
-        raise LabError(f"run {loaded[0].name!r} has nothing that was measured by the paired protocol" if len(runs) == 1 else
-                       f"the runs {loaded[0].name!r} and {loaded[1].name!r} have no cell in common", "lab report shows what a run has")
+        what = (f"run {runs[0]!r} has nothing that was measured by the paired protocol" if len(runs) == 1
+                else f"the runs {runs[0]!r} and {runs[1]!r} have no cell in common")
+        raise LabError(what, "lab report shows what a run has")
     if form != "table":
         click.echo(tables.render(found, form))
         return

@@ -103,7 +103,8 @@ def check(chosen: Iterable[Probe], arms: Mapping[str, Arm], interpreter: Interpr
     return outcomes
 
 
-def run_one(probe: Probe, arm: Arm, interpreter: Interpreter, libraries: Libraries, executor, limit_s: float = LIMIT_S) -> Outcome:
+def run_one(probe: Probe, arm: Arm, interpreter: Interpreter, libraries: Libraries, executor: ProcessExecutor,
+            limit_s: float = LIMIT_S) -> Outcome:
     """Run one probe on one arm in a process of its own."""
     expected = arm.claims.get(probe.name, "")
     why_not = libraries.unavailable.get((interpreter.tag, arm.id)) or arm.lacks(probe.requires)

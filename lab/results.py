@@ -40,6 +40,7 @@ class Run:
     samples: pandas.DataFrame                                            # one row for each batch: samples.COLUMNS
     crosscheck: Mapping[tuple[str, str], pyperf.BenchmarkSuite]          # (interpreter, arm) -> what plain pyperf measured
     conformance: Mapping[str, list[dict]]                                # interpreter -> answers of the probes
+    warmups: pandas.DataFrame                                            # one row for each batch before a process was steady
 
     @property
     def name(self) -> str:
@@ -241,7 +242,8 @@ def load(folder: Path) -> Run:
     state = _read(folder)
     _replay(state)
     crosscheck = {(name.split("/")[1], suite.get_metadata()["lab_arm"]): suite for name, suite in state.crosscheck.items()}
-    return Run(folder, state.header, samples.frame(state.suites), crosscheck, state.conformance)
+    return Run(folder, state.header, samples.frame(state.suites), crosscheck, state.conformance,
+               samples.warmup_frame(state.suites))
 
 
 def _read(folder: Path) -> _State:

@@ -63,7 +63,9 @@ def _run(metadata: dict, cell: dict, arm: str, measured: dict, origin: dict) -> 
         if len(measured[name]) != len(values):
             raise ValueError(f"{arm} has {len(values)} values but {len(measured[name])} {name}")
         own["lab_" + name] = ",".join(str(int(each)) for each in measured[name])
-    return pyperf.Run(values, metadata={**metadata, **own}, collect_metadata=False)
+    # pyperf keeps warm-ups apart from values: what a just-in-time compiler needed before it was steady
+    warmups = [(measured["loops"], value) for value in measured.get("warmups", ())]
+    return pyperf.Run(values, warmups=warmups, metadata={**metadata, **own}, collect_metadata=False)
 
 
 def metadata_of(suites: Suites) -> dict:
@@ -137,6 +139,15 @@ def frame(suites: Suites) -> pandas.DataFrame:
     for name in ("position", *COUNTERS):
         table[name] = numpy.array(",".join(series[name] for _, _, series in rows).split(",") if rows else [], dtype=int)
     return pandas.DataFrame({name: table[name] for name in COLUMNS})
+
+
+def warmup_frame(suites: Suites) -> pandas.DataFrame:
+    """A table with one row for each warm-up batch: interpreter, benchmark, arm, process, index (from 0), value_s."""
+    import pandas
+    rows = [(path.split("/")[1], benchmark, run.get_metadata()["lab_arm"], process, index, value)
+            for path in sorted(suites) for benchmark, runs in suites[path].items() for process, run in sorted(runs.items())
+            for index, (_, value) in enumerate(run.warmups)]
+    return pandas.DataFrame(rows, columns=["interpreter", "benchmark", "arm", "process", "index", "value_s"])
 
 
 def _rows(suites: Suites) -> Iterable[tuple[dict, tuple, dict]]:

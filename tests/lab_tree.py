@@ -47,7 +47,7 @@ def lab(top: Path, *words: str, own: bool = False, **variables: str) -> subproce
 
 
 def measured_tree(factory, tag: str) -> Path:
-    """A checkout, in a folder that [factory] (pytest's) makes, with a real run of 12 s named ``twelve``; made once a session."""
+    """A checkout, in a folder of [factory] (pytest's), with a real run of 12 s named ``twelve``; made once a session."""
     if tag not in _measured:
         top = copy_tree(factory.mktemp("measured"), built_for=tag)
         done = lab(top, "bench", "attached_call", "released_thread", "--budget", "12s", "--seed", "1", "--name", "twelve")

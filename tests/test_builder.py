@@ -135,7 +135,7 @@ def test_symbol_that_is_demanded_and_not_expected(tree, interpreter):
 
 
 def test_symbols_of_the_real_extensions(libraries):
-    """The symbols that universal extension halves leave undefined: two of enter_leave's, none of any other, none of Python.h."""
+    """Of universal extension halves enter_leave's alone leaves symbols undefined, its two; none wants one of Python.h."""
     found = {arm: builder.undefined_symbols(path) for (tag, arm), path in libraries.arms.items() if not tag}
     assert {arm: symbols for arm, symbols in found.items() if symbols} == {
         "enter_leave/ambient": {"HPy_EnterContext", "HPy_LeaveContext"},

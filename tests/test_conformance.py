@@ -49,7 +49,8 @@ def outcomes(tmp_path_factory, interpreter, libraries):
     for name, body in BODIES.items():
         (folder / f"{name}.py").write_text(PROBE.format(name=name, body=body))
     every = catalogue.arms(ROOT)
-    chosen = {"hpyvm/pointer": dataclasses.replace(every["hpyvm/pointer"], claims=MappingProxyType(dict.fromkeys(BODIES, "ok"))),
+    claims = MappingProxyType(dict.fromkeys(BODIES, "ok"))
+    chosen = {"hpyvm/pointer": dataclasses.replace(every["hpyvm/pointer"], claims=claims),
               "control/empty": every["control/empty"]}
     probes = conformance.probes(folder)
     told = []
@@ -99,7 +100,8 @@ def test_probes_are_read_without_being_run(tmp_path):
 
 
 @pytest.mark.parametrize("text, found", [
-    ("REQUIRES = ()\n", "no docstring"), ('"""A question?"""\n', "no REQUIRES"), ('"""A question?"""\nREQUIRES = (\n', "no Python"),
+    ("REQUIRES = ()\n", "no docstring"), ('"""A question?"""\n', "no REQUIRES"),
+    ('"""A question?"""\nREQUIRES = (\n', "no Python"),
     ('"""A question?"""\nREQUIRES = ("wings",)\n', "'wings' in REQUIRES")])
 def test_file_that_is_no_probe(tmp_path, text, found):
     """A file that does not say what it asks and needs is refused with its path."""
@@ -141,7 +143,7 @@ def broken(tmp_path_factory, interpreter, libraries):
 
 
 def test_broken_claim_ends_with_the_command_that_shows_it(broken, interpreter):
-    """A claim that does not hold is told with its detail; the exit status is 1, and the command that is named shows it alone."""
+    """A claim that does not hold is told with its detail and exit status 1; the command that is named shows it alone."""
     first = lab(broken, "check", "borrowed", "returned_ctx", "--arm", "hpyvm", "--arm", "control/pass_ctx", own=True)
     assert first.returncode == 1
     lines = first.stderr.splitlines()
@@ -152,7 +154,8 @@ def test_broken_claim_ends_with_the_command_that_shows_it(broken, interpreter):
     second = subprocess.run([sys.executable, "-m", "lab.cli", *alone[1:]], cwd=broken, env=environment(broken),
                             capture_output=True, text=True, timeout=60)
     assert (second.returncode, second.stderr) == (1, first.stderr)
-    assert [line.split()[1:3] for line in second.stdout.splitlines() if line.endswith(" s)")] == [["borrowed", "hpyvm/pointer:"]]
+    ran = [line.split()[1:3] for line in second.stdout.splitlines() if line.endswith(" s)")]
+    assert ran == [["borrowed", "hpyvm/pointer:"]]
 
 
 def test_claims_that_hold(broken, interpreter):

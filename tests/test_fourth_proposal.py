@@ -1,5 +1,5 @@
-"""Adding a proposal, a peer, a scenario or a probe is adding a folder or a file: each is copied under a new name into a checkout,
-and with no other edit it is built, probed, measured and in the report."""
+"""Adding a proposal, a peer, a scenario or a probe is adding a folder or a file: each is copied under a new name into a
+checkout, and with no other edit it is built, probed, measured and in the report."""
 
 import json
 import shutil
@@ -29,10 +29,10 @@ def clone(tmp_path_factory):
     top = copy_tree(tmp_path_factory.mktemp("clone"))
     add(top, "variants/enter_leave", "variants/borrow", enter_leave="borrow", ENTER_LEAVE="BORROW",
         HPy_EnterContext="HPy_BorrowContext", HPy_LeaveContext="HPy_ReturnContext")
-    add(top, "variants/hpyvm", "variants/machine", hpyvm_pointer="machine_pointer", HPyVM="HPyMachine", HPy_GetVM="HPy_GetMachine",
-        HPY_VM_H="HPY_MACHINE_H", ctx_GetVM="ctx_GetMachine")
-    add(top, "variants/trampoline", "variants/springboard", trampoline_plain="springboard_plain", HPY_TRAMPOLINE_H="HPY_BOARD_H",
-        ContextTrampoline="Springboard", HPyContextHelper="HPySpringboardHelper")
+    add(top, "variants/hpyvm", "variants/machine", hpyvm_pointer="machine_pointer", HPY_VM_H="HPY_MACHINE_H",
+        HPyVM="HPyMachine", HPy_GetVM="HPy_GetMachine", ctx_GetVM="ctx_GetMachine")
+    add(top, "variants/trampoline", "variants/springboard", trampoline_plain="springboard_plain",
+        HPY_TRAMPOLINE_H="HPY_BOARD_H", ContextTrampoline="Springboard", HPyContextHelper="HPySpringboardHelper")
     add(top, "csrc/peers/pygilstate", "csrc/peers/neighbour")
     add(top, "csrc/scenarios/attached_work", "csrc/scenarios/other_work")
     add(top, "lab/worker/probes/returned_ctx.py", "lab/worker/probes/working_ctx.py")
@@ -72,7 +72,8 @@ def measured(checked):
 def test_header_is_generated(clone):
     """The generated header has the new forms and the new symbols; ``lab generate --check`` agrees, here and with LAB_ROOT."""
     header = (clone / "csrc" / "autogen_context.h").read_text()
-    for expected in ("HPyLab_FORM_borrow_ambient", "HPyContext *HPy_BorrowContext(void)", "ctx_GetMachine", "ctx_GetSpringboard"):
+    for expected in ("HPyLab_FORM_borrow_ambient", "HPyContext *HPy_BorrowContext(void)", "ctx_GetMachine",
+                     "ctx_GetSpringboard"):
         assert expected in header
     for own in (True, False):
         done = lab(clone, "generate", "--check", own=own)

@@ -57,7 +57,7 @@ def test_batches_of_two_arms(work):
     assert {name: arm["positions"] for name, arm in arms.items()} == {
         "control/pass_ctx": [0, 2], "hpyvm/pointer": [1, 1], "hpyvm/pointer@twin": [2, 0]}
     for arm in arms.values():
-        assert arm.keys() == SERIES | {"loops"}
+        assert arm.keys() == SERIES | {"loops", "warmups"}
         assert [len(arm[name]) for name in sorted(SERIES)] == [2] * len(SERIES)
         assert (arm["loops"], min(arm["values"]) > 0, max(arm["values"]) < 1e-3) == (100, True, True)
     assert answer["metadata"]["python_implementation"] == "cpython"
@@ -140,8 +140,14 @@ def test_bug_in_a_set_up_is_an_error(work, tmp_path):
     ("os._exit(3)", "ended with exit status 3")])
 def test_worker_that_dies_names_the_arm(work, tmp_path, death, what):
     """A worker that dies while an arm is prepared or runs is told by how it died, the arm and the benchmark."""
-    setup = setup_file(tmp_path, "import ctypes, os, signal\n\n\ndef prepare(cell):\n"
-                                 f"    if cell.arm.id == 'trampoline/plain':\n        print('famous', flush=True)\n        {death}\n")
+    setup = setup_file(tmp_path, f"""
+import ctypes, os, signal
+
+def prepare(cell):
+    if cell.arm.id == 'trampoline/plain':
+        print('famous', flush=True)
+        {death}
+""")
     with pytest.raises(WorkerFailure) as caught:
         work("attached_call", ["control/pass_ctx", "trampoline/plain"], setup=setup)
     failure = caught.value
@@ -192,5 +198,6 @@ def test_plain_runner_measures_one_arm(work, interpreter, libraries, tmp_path):
 
 def test_worker_outside_its_executor():
     """Run by hand without a job, the worker says that it found none."""
-    done = subprocess.run([sys.executable, str(WORKER / "measure.py")], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    command = [sys.executable, str(WORKER / "measure.py")]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert (done.returncode, "JSONDecodeError" in done.stderr) == (1, True)

@@ -15,6 +15,8 @@ from batches import Cell
 from loading import Arm, CheckFailed, Lab
 
 CALIBRATION_NS = 200000     # a batch this long tells the cost of a call well enough
+# whole batches before the measured ones, where a compiler is at work while the code runs; of a single batch's length fewer
+JIT_WARMUPS, JIT_WARMUPS_SINGLE = 10, 3
 
 
 class Progress:
@@ -50,7 +52,7 @@ class Steal:
 
 
 def arm_record(loops):
-    return {"loops": loops, "values": [], "positions": [], "voluntary": [], "involuntary": [], "faults": [],
+    return {"loops": loops, "values": [], "warmups": [], "positions": [], "voluntary": [], "involuntary": [], "faults": [],
             "migrations": [], "steal": []}
 
 
@@ -69,8 +71,11 @@ def measure_cell(job, spec, cells, progress):
     arms = {}
     for index, cell in sorted(cells.items()):
         arms[cell.arm.id] = arm_record(spec["loops"][cell.arm.id])
-        if not job["single"]:           # caches and branch predictors: one batch that does not count
-            progress.tell(spec["benchmark"], cell.arm.id)
+        progress.tell(spec["benchmark"], cell.arm.id)
+        if sys.implementation.name == "pypy":
+            count = JIT_WARMUPS_SINGLE if job["single"] else JIT_WARMUPS
+            arms[cell.arm.id]["warmups"] = [cell.batch(spec["loops"][cell.arm.id])[0] for _ in range(count)]
+        elif not job["single"]:         # caches and branch predictors: one batch that does not count
             cell.batch(max(1, spec["loops"][cell.arm.id] // 10))
     steal = Steal()
     for row in spec["rows"]:
