@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab import builder, catalogue, conformance, driver, environment, interpreters, plan, results
+from lab import builder, catalogue, conformance, driver, environment, plan, results, venvs
 from lab.catalogue import TWIN_SUFFIX, Arm, Scenario
+from lab.errors import LabError
 from lab.executor import ProcessExecutor, run_crosscheck
 from lab.interpreters import Interpreter
 
@@ -31,7 +32,7 @@ PLAIN_PROCESSES = 20        # that a pyperf.Runner starts for each benchmark: py
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for."""
+    """What the user asked for; [budget_s] is for each interpreter."""
 
     scenarios: tuple[str, ...]
     arms: tuple[str, ...]
@@ -55,6 +56,11 @@ class _Bench:
     interpreters: tuple[Interpreter, ...]
     libraries: builder.Libraries
     plan: plan.Plan
+    unusable: tuple[LabError, ...]      # interpreters that were asked for and cannot be measured
+
+    @property
+    def budget_s(self) -> float:
+        return self.request.budget_s * len(self.interpreters)
 
     def job(self, sheet: plan.Sheet) -> dict:
         """What a worker must know beyond what the scheduler adds."""
@@ -80,38 +86,40 @@ def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
 
     [progress] is told what the scheduler does, [say] sentences about the rest. Raises LabError.
     """
-    begin = time.monotonic()
     prepared = _prepare(top, request, say)
+    begin = time.monotonic()
     folder = top / "results" / request.name
     store = results.RunStore.create(folder, _header(prepared))
+    for error in prepared.unusable:
+        store.fail({"interpreter": "", "scenario": "", "benchmark": None, "arm": None, "what": error.message, "last_words": ""})
     _carry_conformance(top, store)
+    deadline = begin + prepared.budget_s
     if request.protocol == "pyperf":
-        return folder, _plain(prepared, store, prepared.plan.sheets, begin + request.budget_s, begin, say, every_cell=True)
+        return folder, _plain(prepared, store, prepared.plan.sheets, deadline, begin, say, every_cell=True)
     checked = [sheet for sheet in prepared.plan.sheets if _scenario(prepared, sheet).crosscheck]
-    reserve_s = request.budget_s * CROSSCHECK_SHARE if checked and request.budget_s >= CROSSCHECK_FROM_S else 0.0
+    reserve_s = prepared.budget_s * CROSSCHECK_SHARE if checked and request.budget_s >= CROSSCHECK_FROM_S else 0.0
     worker = WORKER / "measure.py"
     executors = {each.tag: ProcessExecutor(each.path, worker, seed=request.seed) for each in prepared.interpreters}
-    left_s = max(0.1, request.budget_s - (time.monotonic() - begin))    # a build may have taken all of it
+    left_s = prepared.budget_s - (time.monotonic() - begin)
     outcome = driver.run(prepared.plan, store, executors, lambda sheet, process, loops, calibrate: prepared.job(sheet),
                          left_s, progress=progress, reserve_s=reserve_s)
     if outcome.status == "interrupted":
         return folder, outcome
     if reserve_s:
-        return folder, _plain(prepared, store, checked, begin + request.budget_s, begin, say, outcome=outcome)
+        return folder, _plain(prepared, store, checked, deadline, begin, say, outcome=outcome)
     store.finish("complete", time.monotonic() - begin)
-    return folder, outcome
+    return folder, replace(outcome, failures=len(store.header["failures"]))
 
 
 def _prepare(top: Path, request: Request, say: Callable[[str], None]) -> _Bench:
     every_arm = catalogue.arms(top)
     chosen = {arm.id for arm in catalogue.select("arm", request.arms, every_arm)}
     scenarios = tuple(catalogue.select("scenario", request.scenarios, catalogue.scenarios(top)))
-    found = tuple(interpreters.select(request.pythons))
-    libraries = builder.build(top, found, lambda output: say(f"built {output}"))
+    found, libraries, unusable = venvs.ready(top, request.pythons, say)
     selection = None if chosen == set(every_arm) else chosen
     made = plan.make_plan(every_arm, scenarios, [each.tag for each in found], request.seed, selection,
                           libraries.unavailable)
-    return _Bench(top, request, every_arm, scenarios, found, libraries, made)
+    return _Bench(top, request, every_arm, scenarios, tuple(found), libraries, made, tuple(unusable))
 
 
 def _scenario(prepared: _Bench, sheet: plan.Sheet) -> Scenario:

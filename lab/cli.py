@@ -28,6 +28,14 @@ def cli():
     """
 
 
+def _exit_if_unusable(unusable):
+    """What could not be used is named at the end, where it is read; the others went on."""
+    for error in unusable:
+        click.echo(f"lab: {error}", err=True)
+    if unusable:
+        raise SystemExit(1)
+
+
 def _top() -> Path:
     from lab import catalogue
     return catalogue.root()
@@ -94,16 +102,16 @@ def generate(check):
 @click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
 def build(pythons):
     """Build everything that is written in C, and only what changed."""
-    from lab import builder, interpreters
+    from lab import venvs
     made = []
 
     def progress(output):
-        made.append(output)
-        click.echo(f"built {output}")
+        made.extend([output] if output.startswith("built") else [])
+        click.echo(output)
 
-    found = interpreters.select(pythons)
-    builder.build(_top(), found, progress)
+    found, _, unusable = venvs.ready(_top(), pythons, progress)
     click.echo(f"{len(made)} built, for {', '.join(each.tag for each in found)}" if made else "nothing to build")
+    _exit_if_unusable(unusable)
 
 
 @cli.command()
@@ -115,14 +123,13 @@ def check(probes, arms, pythons):
 
     PROBES are names of `lab list probes`, or all. Exits with 1 where an arm does not do what its .toml claims.
     """
-    from lab import bench as benching, builder, catalogue, conformance, interpreters
+    from lab import bench as benching, catalogue, conformance, venvs
     top = _top()
     every_probe, every_arm = conformance.probes(), catalogue.arms(top)
     conformance.check_claims(every_arm.values(), every_probe)
     chosen = catalogue.select("probe", probes, every_probe)
     taking_part = {arm.id: arm for arm in catalogue.select("arm", arms, every_arm)}
-    found = interpreters.select(pythons)
-    libraries = builder.build(top, found, lambda output: click.echo(f"built {output}", err=True))
+    found, libraries, unusable = venvs.ready(top, pythons, lambda text: click.echo(text, err=True))
     broken = []
     for interpreter in found:
         with _Bar(len(chosen) * len(taking_part), lambda elapsed_s, done: elapsed_s * (1 / done - 1) if done else None) as bar:
@@ -141,6 +148,7 @@ def check(probes, arms, pythons):
         click.echo(f"\n{interpreter.tag}: {outcome.arm} claims {outcome.expected} for {outcome.probe}, and it was "
                    f"{outcome.outcome}:\n{outcome.detail}\n"
                    f"alone: lab check {outcome.probe} --arm {outcome.arm} --python {interpreter.path}", err=True)
+    _exit_if_unusable(unusable)
     if broken:
         raise SystemExit(1)
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import interpreters
-from lab.errors import InterpreterError
+from lab import builder, interpreters
+from lab.errors import BuildError, InterpreterError, LabError
 from lab.interpreters import HPY_VERSION, Interpreter
 
 STEP_LIMIT_S = 900.0        # HPy is compiled from its sources on 3.12 and later
@@ -83,6 +83,26 @@ def prepare(top: Path, wanted: Sequence[str], say: Callable[[str], None] = lambd
     if not usable:
         raise unusable[0]
     return list(usable.values()), unusable
+
+
+def ready(top: Path, wanted: Sequence[str], say: Callable[[str], None] = lambda text: None
+          ) -> tuple[list[Interpreter], builder.Libraries, list[LabError]]:
+    """As prepare, with everything built for those that can be used; one whose build fails is among the unusable.
+
+    Raises what prepare and builder.build raise where none is left.
+    """
+    found, errors = prepare(top, wanted, say)
+    unusable: list[LabError] = list(errors)
+    if len(found) > 1:
+        for interpreter in list(found):
+            try:
+                builder.build(top, [interpreter], lambda output: say(f"built {output}"))
+            except BuildError as error:
+                found.remove(interpreter)
+                unusable.append(InterpreterError(f"interpreter {interpreter.tag}: {error.message}", error.remedy))
+    if not found:
+        raise unusable[-1]
+    return found, builder.build(top, found, lambda output: say(f"built {output}")), unusable
 
 
 def _refuse_unusable(interpreter: Interpreter) -> None:
