@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab.analysis.warmup import STEADY
 from lab.catalogue import TWIN_SUFFIX, benchmark_name
 from lab.units import format_ns, format_ratio
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lab.analysis.crosscheck import Row
     from lab.analysis.paired import Finding
     from lab.analysis.twin import TwinFinding
+    from lab.analysis.warmup import Series
     from lab.stats import Estimate
 
 BETTER, WORSE, EQUIVALENT, UNRESOLVED = "better", "worse", "equivalent", "unresolved"
@@ -32,6 +34,11 @@ CLAIMS = {
     BELOW: "a difference, but not larger than what two copies of the same code showed; no claim is made",
     UNCONTROLLED: "no A/A twin ran on this interpreter, so no claim is made",
     UNDECLARED: "a comparison that was not declared before sampling; numbers are shown, no claim is made",
+}
+MARKS = {
+    "≈": "inside the A/A envelope of its own interpreter: no difference is claimed",
+    "=": "equivalent to the reference arm",
+    "?": "not resolved, or not to be claimed",
 }
 TODAY = "peer/pygilstate"  # what extensions of the C API do now: the design to beat, named beside the forms
 LISTED = 4                 # forms named one by one in a sentence; of more, the cheapest and the dearest
@@ -108,6 +115,13 @@ def claim(finding: Finding) -> str:
     return finding.verdict
 
 
+def mark(finding: Finding) -> str:
+    """What stands beside a number for which no difference is claimed, one of MARKS; empty where one is."""
+    if finding.below_resolution and finding.envelope_of:
+        return "≈"
+    return {BETTER: "", WORSE: "", EQUIVALENT: "="}.get(claim(finding), "?")
+
+
 def signed_ns(value_ns: float) -> str:
     """A difference in nanoseconds, always with its sign: ``+4.13 ns``."""
     return format_ns(value_ns, signed=True)
@@ -142,22 +156,24 @@ def bounds(estimate: Estimate, text: Callable[[float], str]) -> str:
     return f"[{found[0]}, {found[1]}]"
 
 
-def lines(evidence: Evidence) -> list[Line]:
-    """The answer of a run for one interpreter: five lines, each of which says so where the run has no data for it."""
-    return [
-        _scenario_line(evidence, "Attached thread", "attached_call", _attached),
-        _scenario_line(evidence, "Thread that left Python", "released_thread", _released),
-        _scenario_line(evidence, "Foreign thread", "foreign_thread", _foreign),
-        _scenario_line(evidence, "The issue's own case, qsort", "native_sort", _sort),
-        Line("A/A control", control_sentence(evidence.twin)),
+def lines(evidence: Evidence, clause: Callable[[Mapping], str] = lambda scenario: "") -> list[Line]:
+    """The answer of a run for one interpreter: five lines, each of which says so where the run has no data for it.
+
+    [clause]: what is added to the line of a scenario, such as who disagrees.
+    """
+    told = [
+        ("Attached thread", "attached_call", _attached), ("Thread that left Python", "released_thread", _released),
+        ("Foreign thread", "foreign_thread", _foreign), ("The issue's own case, qsort", "native_sort", _sort),
     ]
+    return [*(_scenario_line(evidence, *each, clause) for each in told), Line("A/A control", control_sentence(evidence.twin))]
 
 
-def _scenario_line(evidence: Evidence, lead: str, name: str, tell: Callable[[Evidence, Mapping], str]) -> Line:
+def _scenario_line(evidence: Evidence, lead: str, name: str, tell: Callable[[Evidence, Mapping], str],
+                   clause: Callable[[Mapping], str]) -> Line:
     scenario = evidence.scenario(name)
     if not scenario or not any(evidence.cell(benchmark) for benchmark in benchmarks(scenario)):
         return Line(lead, "not measured in this run.")
-    return Line(lead, tell(evidence, scenario))
+    return Line(lead, " ".join(filter(None, [tell(evidence, scenario), clause(scenario)])))
 
 
 def _attached(evidence: Evidence, scenario: Mapping) -> str:
@@ -264,11 +280,11 @@ def conflict_sentence(evidence: Evidence, scenario: Mapping) -> str:
                             f"{added_text(finding.added_ns)} and {added_text(other_cell[arm].added_ns)}.")
             pair = _opposite_pair(evidence, benchmark, other)
             if pair:
-                return (f"{parameter_text(benchmark)} and {parameter_text(other)} rank {_joined(pair)} "
+                return (f"{parameter_text(benchmark)} and {parameter_text(other)} rank {joined(pair)} "
                         "in opposite order.")
     if not any(claim(finding) in (BETTER, WORSE) for _, cell in cells for finding in cell.values()):
         return ""
-    names = _joined([parameter_text(benchmark) for benchmark, _ in cells[1:]])
+    names = joined([parameter_text(benchmark) for benchmark, _ in cells[1:]])
     return f"{names} {'reverse' if len(cells) > 2 else 'reverses'} no resolved order."
 
 
@@ -315,10 +331,11 @@ def span_sentence(evidence: Evidence, scenario: Mapping, benchmark: str) -> str:
 
 
 def _names(findings: Sequence[Finding]) -> str:
-    return _joined([finding.arm for finding in findings])
+    return joined([finding.arm for finding in findings])
 
 
-def _joined(words: Sequence[str]) -> str:
+def joined(words: Sequence[str]) -> str:
+    """``a, b and c``."""
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
@@ -342,7 +359,21 @@ def crosscheck_sentence(rows: Sequence[Row]) -> str:
     against = [row for row in judged if not row.agrees]
     text = f"Plain pyperf and the paired protocol agree in {len(judged) - len(against)} of {len(judged)} comparisons"
     arms = list(dict.fromkeys(row.arm for row in against))
-    return text + (f"; they differ on {_joined(arms)}." if arms else ".")
+    return text + (f"; they differ on {joined(arms)}." if arms else ".")
+
+
+def warmup_sentence(series: Sequence[Series]) -> str:
+    """What was left out until code had been compiled, and which arms were not steady by then; empty where nothing was."""
+    if not series:
+        return ""
+    counts = sorted({len(each.ratios) for each in series})
+    text = (f"The interpreter compiles while it runs: the first {' or '.join(map(str, counts))} batches of each arm in each "
+            "process are kept as warm-ups, and only the steady part after them is measured. ")
+    restless = [f"{each.arm} in {each.benchmark} ({each.ratios[-1]:.2f} times)" for each in series if not each.steady]
+    if not restless:
+        return text + f"The last of them took every arm at most {STEADY:g} times its measured median: all were steady."
+    return text + (f"Not steady by the last of them, which took more than {STEADY:g} times the measured median: "
+                   f"{joined(restless)}.")
 
 
 def capital(text: str) -> str:

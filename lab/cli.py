@@ -42,13 +42,15 @@ def _top() -> Path:
 
 
 def _show(table, whole=False):
-    """Print a table; off a terminal, and where [whole] says so, no column is cut to fit: the terminal wraps the line."""
+    """Print a table; off a terminal, and where [whole] says so, no column is cut to fit: a line may be too long for one."""
     from rich.console import Console
     plain = {"highlight": False, "markup": False}    # scenario[mode=…] is no markup
     console = Console(**plain)
     if whole or not console.is_terminal:
         console.width = max(console.width, Console(width=WIDEST, **plain).measure(table).maximum)
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 def _text(words, style):
@@ -203,10 +205,10 @@ def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed):
     with _Progress(budget_s) as progress:
         folder, outcome = benching.bench(_top(), request, progress.event, progress.say)
     processes = f"{outcome.processes} processes in " if protocol == "paired" else "plain pyperf, "
-    click.echo(f"{outcome.status}: {processes}{units.format_duration(outcome.elapsed_s)}, {outcome.failures} failures; "
-               f"lab report {folder.name}")
+    failures = "1 failure" if outcome.failures == 1 else f"{outcome.failures} failures"
+    click.echo(f"{outcome.status}: {processes}{units.format_duration(outcome.elapsed_s)}, {failures}; lab report {folder.name}")
     if outcome.failures:
-        click.echo(f"{outcome.failures} failures are in results/{folder.name}/run.json and in the report", err=True)
+        click.echo(f"{failures}: see results/{folder.name}/run.json, or the report", err=True)
     if outcome.status == "interrupted":
         raise SystemExit(130)
     if outcome.failures:
@@ -245,7 +247,7 @@ class _Bar:
     def update(self, done, text):
         self.done = done
         if self.bar:
-            self.bar.update(self.task, completed=done, description=text)
+            self.bar.update(self.task, completed=done, total=self.total, description=text)
 
     def say(self, text):
         if self.bar:
@@ -258,7 +260,7 @@ class _Progress(_Bar):
     """Progress of a benchmark: the bar on a terminal, a line every tenth of the budget elsewhere."""
 
     def __init__(self, budget_s):
-        super().__init__(budget_s, lambda elapsed_s, share: budget_s - elapsed_s)
+        super().__init__(budget_s, lambda elapsed_s, share: self.total - elapsed_s)
         self.said = 0
 
     def event(self, event):
@@ -266,7 +268,9 @@ class _Progress(_Bar):
         if event.kind in ("failure", "short"):
             self.say(f"{event.kind}: {event.text}")
             return
-        self.update(time.monotonic() - self.started, event.text)
+        # the scheduler's clock, which began when all was built, and its budget, which is that of all interpreters
+        self.started, self.total = time.monotonic() - event.elapsed_s, event.budget_s
+        self.update(event.elapsed_s, event.text)
         if not self.bar and event.elapsed_s * 10 // event.budget_s > self.said:
             self.said = event.elapsed_s * 10 // event.budget_s
             left = units.format_duration(max(0.0, event.budget_s - event.elapsed_s))

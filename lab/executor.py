@@ -131,12 +131,17 @@ def _answer(content: bytes, ending: str, progress: Path, log: Path) -> dict:
     raise WorkerFailure(ending or nonsense, benchmark or None, arm or None, words)
 
 
-def _last_words(log: Path, lines: int = 20, characters: int = 2000) -> str:
-    """The end of what a process wrote to stdout and stderr."""
+def _last_words(log: Path, first: int = 5, last: int = 20, characters: int = 3000) -> str:
+    """What a process wrote to stdout and stderr: the first lines, which say what happened, and the last, which say where."""
     with open(log, "rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 8 * characters))
-        text = file.read().decode("utf-8", errors="replace")
-    return "\n".join(text.splitlines()[-lines:])[-characters:]
+        head = file.read(4 * characters)
+        file.seek(max(len(head), file.seek(0, os.SEEK_END) - 4 * characters))
+        tail = file.read()
+    lines = (head + tail).decode("utf-8", errors="replace").splitlines()
+    if len(lines) > first + last:
+        lines = [*lines[:first], "…", *lines[-last:]]
+    text = "\n".join(lines)
+    return text if len(text) <= characters else text[:characters // 3] + "\n…\n" + text[-characters // 3 * 2:]
 
 
 def run_crosscheck(commands: Mapping[str, Sequence[str]], store: RunStore, interpreter: str, scenario: str, deadline: float, *,

@@ -41,6 +41,7 @@ class Run:
     crosscheck: Mapping[tuple[str, str], pyperf.BenchmarkSuite]          # (interpreter, arm) -> what plain pyperf measured
     conformance: Mapping[str, list[dict]]                                # interpreter -> answers of the probes
     warmups: pandas.DataFrame                                            # one row for each batch before a process was steady
+    metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # interpreter -> pyperf's, of its first process
 
     @property
     def name(self) -> str:
@@ -243,7 +244,7 @@ def load(folder: Path) -> Run:
     _replay(state)
     crosscheck = {(name.split("/")[1], suite.get_metadata()["lab_arm"]): suite for name, suite in state.crosscheck.items()}
     return Run(folder, state.header, samples.frame(state.suites), crosscheck, state.conformance,
-               samples.warmup_frame(state.suites))
+               samples.warmup_frame(state.suites), state.metadata)
 
 
 def _read(folder: Path) -> _State:

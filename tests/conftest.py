@@ -1,10 +1,12 @@
 """What many tests need and is made once: the interpreter that runs them, and everything built for it."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from lab import builder, interpreters
+from lab import builder, interpreters, venvs
+from lab.errors import InterpreterError
 
 TOP = Path(__file__).resolve().parent.parent
 
@@ -19,3 +21,19 @@ def interpreter():
 def libraries(interpreter):
     """Everything that is written in C, built for that interpreter in the checkout."""
     return builder.build(TOP, [interpreter])
+
+
+@pytest.fixture(scope="session")
+def interpreters_given():
+    """The usable interpreters that LAB_PYTHONS names, each with its environment; skips where it names none."""
+    given = [path for path in os.environ.get("LAB_PYTHONS", "").split(os.pathsep) if path]
+    if not given:
+        pytest.skip("LAB_PYTHONS names no interpreters (paths with a colon between them)")
+    found = {}
+    for path in given:
+        try:
+            each = interpreters.describe(path)
+        except InterpreterError:    # too old ones among them
+            continue
+        found.setdefault(each.tag, each)
+    return [venvs.ensure(TOP, each) for each in found.values()]

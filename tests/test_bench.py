@@ -140,7 +140,8 @@ def test_pyperf_compares_two_files(twelve):
     pyperf_itself = [sys.executable, "-m", "pyperf"]
     done = subprocess.run([*pyperf_itself, "compare_to", "--table", first, second], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "trampoline.plain" in done.stdout
+    for name in ("attached_call[mode=dependent]", "attached_call[mode=serialised]", "released_thread"):
+        assert name in done.stdout.replace("\n", "")    # in the table, or among those whose difference is not significant
     shown = subprocess.run([*pyperf_itself, "show", first], capture_output=True, text=True)
     assert (shown.returncode, shown.stdout.count("Mean +- std dev")) == (0, 4)
     for name in ("attached_call[mode=dependent]", "attached_call[mode=serialised]", "released_thread"):

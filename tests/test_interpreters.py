@@ -14,7 +14,7 @@ import pytest
 from lab import interpreters
 from lab.errors import InterpreterError, UnknownName
 
-OTHERS = [path for path in os.environ.get("LAB_TEST_PYTHONS", "").split(os.pathsep) if path]
+OTHERS = [path for path in os.environ.get("LAB_PYTHONS", "").split(os.pathsep) if path]
 
 
 def program(folder, text, name="python"):
@@ -62,9 +62,9 @@ def test_current_is_asked_once():
 
 
 @pytest.mark.parametrize("path", OTHERS or [pytest.param("", marks=pytest.mark.skip(
-    reason="LAB_TEST_PYTHONS names no other interpreter (paths with a colon between them)"))])
+    reason="LAB_PYTHONS names no other interpreter (paths with a colon between them)"))])
 def test_other_interpreters(path):
-    """Every interpreter named in LAB_TEST_PYTHONS says of itself what it prints as its version, or is too old and says so."""
+    """Every interpreter named in LAB_PYTHONS says of itself what it prints as its version, or is too old and says so."""
     script = "import sys; print(sys.version.split()[0])"
     shown = subprocess.run([path, "-c", script], capture_output=True, text=True).stdout.strip()
     if tuple(map(int, shown.split(".")[:2])) < interpreters.OLDEST:
@@ -226,9 +226,11 @@ def test_refusal_says_what_to_do(tmp_path):
     assert caught.value.remedy == "give the path of a CPython or PyPy, 3.8 or later"
 
 
-def test_select_none_is_all():
-    """Without a wish, and for all, the running interpreter is chosen."""
-    assert interpreters.select([]) == interpreters.select(["all"]) == [interpreters.current()]
+def test_select_none_is_the_running_one_and_all_is_every_one_found():
+    """Without a wish the running interpreter is chosen; for all, it is among those that were found."""
+    assert interpreters.select([]) == [interpreters.current()]
+    assert interpreters.select(["all"]) == list(interpreters.find())
+    assert interpreters.current() in interpreters.find()
 
 
 def test_select_by_tag_and_path_once():
@@ -241,5 +243,5 @@ def test_select_unknown_name_names_the_nearest():
     """A name that is no tag and no command names the nearest tag and how to list them."""
     with pytest.raises(UnknownName) as caught:
         interpreters.select(["cpytohn3"])
-    assert caught.value.nearest == interpreters.current().tag
+    assert caught.value.nearest in {each.tag for each in interpreters.find()}
     assert caught.value.remedy == "lab list interpreters shows what there is"

@@ -39,7 +39,7 @@ static int read_order(HPyContext *ctx, const HPy *args, size_t nargs, order *out
     out->binding.data = (void *)(intptr_t)given[3];
     out->binding.policy = (HPyLab_Policy)given[4];
     out->flags = given[5];
-    if (out->binding.policy != HPyLab_ATTACH) {
+    if (given[4] != HPyLab_ATTACH) {
         HPyErr_SetString(ctx, ctx->h_NotImplementedError, "this arm serves the policy attach alone");
         return -1;
     }
@@ -129,7 +129,10 @@ static int module_exec_impl(HPyContext *ctx, HPy module)
     (void)module;
     if (find_runtime(ctx) < 0)
         return -1;
+#ifndef HPY_ABI_CPYTHON
+    /* that ABI's context holds constants alone, and others, who call functions through theirs, would be handed it */
     hpylab_runtime->register_context(ctx);
+#endif
     return HPyLab_Init(ctx);
 }
 

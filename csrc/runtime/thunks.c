@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SLOTS (HPYRT_THUNK_DISTANCE / 16)
@@ -23,10 +24,15 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
    after free finds its slot unused for as long as can be. */
 static hpyrt_slot *first_free, *last_free;
 
+static _Noreturn void stop(const char *why)
+{
+    fprintf(stderr, "HPyContextTrampoline: %s\n", why);
+    abort();
+}
+
 static void called_after_free(void)
 {
-    fputs("HPyContextTrampoline: called after it was freed\n", stderr);
-    abort();
+    stop("called after it was freed");
 }
 
 /* The mutex is held. */
@@ -67,13 +73,16 @@ static const char *map_template(char *place)
     int file = open(library.dli_fname, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return "the runtime's own library could not be opened again";
-    void *mapped = mmap(place, HPYRT_THUNK_DISTANCE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, file, offset);
+    struct stat status;
+    const char *why = NULL;
+    if (fstat(file, &status) != 0 || status.st_size < offset + HPYRT_THUNK_DISTANCE)    /* reading past its end is a SIGBUS */
+        why = "the runtime's own library was replaced while it is in use";
+    else if (mmap(place, HPYRT_THUNK_DISTANCE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, file, offset) == MAP_FAILED)
+        why = "no memory for another page of trampolines";
+    else if (memcmp(place, hpyrt_thunk_template, HPYRT_THUNK_DISTANCE) != 0)
+        why = "the runtime's own library was replaced while it is in use";
     close(file);
-    if (mapped == MAP_FAILED)
-        return "no memory for another page of trampolines";
-    if (memcmp(place, hpyrt_thunk_template, HPYRT_THUNK_DISTANCE) != 0)
-        return "the runtime's own library was replaced while it is in use";
-    return NULL;
+    return why;
 }
 
 /* Another page of thunks with its page of slots. NULL, or why there is none. The mutex is held. */
@@ -112,15 +121,14 @@ void *hpyrt_new_thunk(void (*code)(void), void *data, const char **why)
     return slot == NULL ? NULL : (char *)slot - HPYRT_THUNK_DISTANCE;
 }
 
-hpyrt_slot *hpyrt_slot_of(void *thunk)
+void *hpyrt_free_thunk(void *thunk)
 {
-    return (hpyrt_slot *)(void *)((char *)thunk + HPYRT_THUNK_DISTANCE);
-}
-
-void hpyrt_free_thunk(void *thunk)
-{
-    hpyrt_slot *slot = hpyrt_slot_of(thunk);
+    hpyrt_slot *slot = (hpyrt_slot *)(void *)((char *)thunk + HPYRT_THUNK_DISTANCE);
     pthread_mutex_lock(&mutex);
+    if (slot->code == called_after_free)
+        stop("freed twice");
+    void *data = slot->data;
     append_free(slot);
     pthread_mutex_unlock(&mutex);
+    return data;
 }

@@ -26,12 +26,9 @@ typedef struct {
    none can be had; [*why] is then a sentence. Any thread may call this. */
 void *hpyrt_new_thunk(void (*code)(void), void *data, const char **why);
 
-/* Give [thunk] back. Its address will be used again; until then a call of it ends the process with a message. It is an
-   error to do so while a thread is inside, or twice. */
-void hpyrt_free_thunk(void *thunk);
-
-/* The slot of a living [thunk]. */
-hpyrt_slot *hpyrt_slot_of(void *thunk);
+/* Give [thunk] back; the data it was made with. Its address will be used again; until then calling it, or giving it back
+   once more, ends the process with a message. It is an error to do so while a thread is inside. */
+void *hpyrt_free_thunk(void *thunk);
 
 #pragma GCC visibility pop
 

@@ -49,7 +49,5 @@ HPyContextTrampoline ctx_GetContextTrampoline(HPyContext *ctx)
 void ctx_ContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline)
 {
     (void)ctx;
-    origin *from = hpyrt_slot_of((void *)trampoline)->data;
-    hpyrt_free_thunk((void *)trampoline);
-    free(from);
+    free(hpyrt_free_thunk((void *)trampoline));
 }

@@ -6,12 +6,23 @@
 __thread hpyrt_record *hpyrt_this_thread;
 
 static hpyrt_view *_Atomic views;       /* grows only; a view is never freed */
-static hpyrt_view *main_view;
+static hpyrt_view *_Atomic main_view;
 static pthread_key_t thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int no_key;
 
 /* ---- the dead: thread states whose OS thread has ended ---- */
+
+/* Enter [kept] in its view's list, whose mutex the caller holds. */
+static void link_kept(hpyrt_kept *kept)
+{
+    hpyrt_view *view = kept->view;
+    kept->previous = NULL;
+    kept->next = view->kept;
+    if (kept->next != NULL)
+        kept->next->previous = kept;
+    view->kept = kept;
+}
 
 static void unlink_kept(hpyrt_kept *kept)
 {
@@ -73,15 +84,47 @@ static void end_thread(void *argument)
     }
     hpyrt_this_thread = NULL;
     free(record);
-    if (ask && !hpyrt_is_finalizing())
+    if (ask && hpyrt_takes_pending_calls())
         Py_AddPendingCall(drain_pending, NULL);     /* if the queue is full, the next slow acquisition drains */
+}
+
+/* ---- fork: the child has one thread, the one that forked ---- */
+
+static hpyrt_view *locked_views;        /* those whose mutex is held while this process forks */
+
+static void before_fork(void)
+{
+    locked_views = views;
+    for (hpyrt_view *view = locked_views; view != NULL; view = view->next)
+        pthread_mutex_lock(&view->mutex);
+}
+
+static void after_fork_in_parent(void)
+{
+    for (hpyrt_view *view = locked_views; view != NULL; view = view->next)
+        pthread_mutex_unlock(&view->mutex);
+}
+
+/* Python frees the thread states of the threads that are gone (PyOS_AfterFork_Child): forget those, or they would be freed
+   twice, and keep this thread's. What little memory their records took stays with the child. */
+static void after_fork_in_child(void)
+{
+    for (hpyrt_view *view = locked_views; view != NULL; view = view->next) {
+        pthread_mutex_init(&view->mutex, NULL);
+        view->kept = NULL;
+        view->dead = NULL;
+    }
+    hpyrt_kept *kept = hpyrt_this_thread != NULL ? hpyrt_this_thread->kept : NULL;
+    for (; kept != NULL; kept = kept->next_of_thread)
+        link_kept(kept);
 }
 
 /* ---- records ---- */
 
 static void make_key(void)
 {
-    no_key = pthread_key_create(&thread_end, end_thread);
+    no_key = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child)
+          || pthread_key_create(&thread_end, end_thread);
 }
 
 static hpyrt_record *this_record(void)
@@ -116,10 +159,7 @@ static PyThreadState *keep_new_state(hpyrt_record *record, hpyrt_view *view)
     kept->next_of_thread = record->kept;
     record->kept = kept;
     pthread_mutex_lock(&view->mutex);
-    kept->next = view->kept;
-    if (view->kept != NULL)
-        view->kept->previous = kept;
-    view->kept = kept;
+    link_kept(kept);
     pthread_mutex_unlock(&view->mutex);
     return kept->state;
 }

@@ -21,7 +21,7 @@ struct hpyrt_view {
     hpyrt_view *next;
     PyInterpreterState *interpreter;
     int64_t id;
-    HPyContext *context;        /* of the extension that registered last in this interpreter */
+    HPyContext *_Atomic context;    /* of the extension that registered last in this interpreter; NULL before */
     pthread_mutex_t mutex;
     hpyrt_kept *kept;           /* thread states of living foreign threads */
     hpyrt_kept *_Atomic dead;   /* those of threads that ended, waiting for a thread that is attached to free them */

@@ -6,6 +6,14 @@
 #error "for CPython alone"
 #endif
 
+#if PY_VERSION_HEX < 0x03090000
+#define Py_BUILD_CORE 1     /* for _PyRuntime, see hpyrt_takes_pending_calls */
+#pragma GCC visibility push(default)
+#include <internal/pycore_pystate.h>
+#pragma GCC visibility pop
+#undef Py_BUILD_CORE
+#endif
+
 /* From 3.12 on the current thread state is a thread-local; before, it is one global: the state of whoever holds the GIL. */
 #define HPYRT_STATE_IS_THREAD_LOCAL (PY_VERSION_HEX >= 0x030C0000)
 
@@ -26,7 +34,11 @@ static inline bool hpyrt_is_mine(const PyThreadState *state)
     return state != NULL;
 #else
     /* by address: another thread's state may be freed at any time, so that nothing may be read from it */
-    return state != NULL && state == PyGILState_GetThisThreadState();
+    if (state == NULL || state == PyGILState_GetThisThreadState())
+        return state != NULL;
+    /* which is the thread's first state. It has others where there are sub-interpreters: taken for detached inside of one, it
+       would wait for itself */
+    return PyInterpreterState_Head() != PyInterpreterState_Main() && state->thread_id == (unsigned long)pthread_self();
 #endif
 }
 
@@ -35,6 +47,17 @@ static inline bool hpyrt_is_mine(const PyThreadState *state)
 static inline bool hpyrt_is_finalizing(void)
 {
     return !Py_IsInitialized();
+}
+
+/* Whether Py_AddPendingCall may be called on a thread that is not attached. On 3.8 it crashes there once Py_Finalize has made
+   the last pending calls, which is before the functions of atexit run. */
+static inline bool hpyrt_takes_pending_calls(void)
+{
+#if PY_VERSION_HEX < 0x03090000
+    return !_PyRuntime.ceval.pending.finishing;
+#else
+    return !hpyrt_is_finalizing();
+#endif
 }
 
 /* Free [state], which no thread uses any more and which another thread made. The calling thread is attached to the
