@@ -369,11 +369,12 @@ def warmup_sentence(series: Sequence[Series]) -> str:
     counts = sorted({len(each.ratios) for each in series})
     text = (f"The interpreter compiles while it runs: the first {' or '.join(map(str, counts))} batches of each arm in each "
             "process are kept as warm-ups, and only the steady part after them is measured. ")
-    restless = [f"{each.arm} in {each.benchmark} ({each.ratios[-1]:.2f} times)" for each in series if not each.steady]
+    restless = sorted((each for each in series if not each.steady), key=lambda each: -each.ratios[-1])
     if not restless:
         return text + f"The last of them took every arm at most {STEADY:g} times its measured median: all were steady."
+    named = joined([f"{each.arm} in {each.benchmark} ({each.ratios[-1]:.2f} times)" for each in restless[:LISTED]])
     return text + (f"Not steady by the last of them, which took more than {STEADY:g} times the measured median: "
-                   f"{joined(restless)}.")
+                   f"{len(restless)} of {len(series)} series{', the furthest' if len(restless) > LISTED else ''}: {named}.")
 
 
 def capital(text: str) -> str:

@@ -103,12 +103,13 @@ def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
     left_s = prepared.budget_s - (time.monotonic() - begin)
     outcome = driver.run(prepared.plan, store, executors, lambda sheet, process, loops, calibrate: prepared.job(sheet),
                          left_s, progress=progress, reserve_s=reserve_s)
+    outcome = replace(outcome, failures=len(store.header["failures"]))
     if outcome.status == "interrupted":
         return folder, outcome
     if reserve_s:
         return folder, _plain(prepared, store, checked, deadline, begin, say, outcome=outcome)
     store.finish("complete", time.monotonic() - begin)
-    return folder, replace(outcome, failures=len(store.header["failures"]))
+    return folder, outcome
 
 
 def _prepare(top: Path, request: Request, say: Callable[[str], None]) -> _Bench:

@@ -354,6 +354,8 @@ def main(arguments=None):
     """Run the command line; every failure ends in a message, and in a traceback only with --debug."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")    # a terminal without − and µ shows something else in their place
     try:
         status = cli.main([word for word in arguments if word != "--debug"], prog_name="lab", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

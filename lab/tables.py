@@ -58,11 +58,14 @@ def of_run(findings: Sequence[Finding]) -> list[Table]:
     for finding in findings:
         groups.setdefault((finding.interpreter, finding.benchmark), []).append(finding)
     columns = ("arm", "added", "ratio", "absolute", "floor", "processes", "verdict")
-    return [Table(f"{benchmark}, {tag}, against {group[0].reference}", columns,
-                  tuple((each.arm, interval(each.added_ns), ratio_interval(each.ratio), format_ns(each.absolute_ns.point),
-                         format_ns(each.floor_ns), str(each.processes), each.verdict) for each in group),
-                  tuple(map(_record, group)))
-            for (tag, benchmark), group in groups.items()]
+    return [Table(f"{benchmark}, {tag}, against {group[0].reference}", columns, tuple(map(_row, group)),
+                  tuple(map(_record, group))) for (tag, benchmark), group in groups.items()]
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    itself = finding.arm == finding.reference
+    return (finding.arm, "–" if itself else interval(finding.added_ns), "–" if itself else ratio_interval(finding.ratio),
+            format_ns(finding.absolute_ns.point), format_ns(finding.floor_ns), str(finding.processes), finding.verdict)
 
 
 def of_two_runs(first: str, one: Sequence[Finding], second: str, other: Sequence[Finding]) -> list[Table]:

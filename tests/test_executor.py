@@ -150,15 +150,16 @@ def test_an_answer_that_is_none_is_refused(tmp_path, code, message):
     assert failure(tmp_path, code).message == message
 
 
-def test_last_words_are_the_end_of_what_was_said(tmp_path):
+def test_last_words_are_the_beginning_and_the_end_of_what_was_said(tmp_path):
     """Of megabytes of stderr the last 20 lines are kept, and 2,000 characters at most."""
     error = failure(tmp_path, """
         for number in range(300_000):
             sys.stderr.write(f"line {number}\\n")
         sys.exit(1)
     """)
-    assert error.last_words.splitlines() == [f"line {number}" for number in range(299_980, 300_000)]
-    assert len(failure(tmp_path, "sys.stderr.write('x' * 1_000_000); sys.exit(1)").last_words) == 2000
+    assert error.last_words.splitlines() == [*(f"line {number}" for number in range(5)), "…",
+                                             *(f"line {number}" for number in range(299_980, 300_000))]
+    assert len(failure(tmp_path, "sys.stderr.write('x' * 1_000_000); sys.exit(1)").last_words) == 3003
 
 
 def test_an_error_that_the_worker_reports_gets_its_last_words(tmp_path):

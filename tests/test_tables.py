@@ -49,6 +49,8 @@ def test_tables_of_a_run():
         ("attached_call[mode=throughput], cpython3.11, against control/pass_ctx", 2, 2),
         ("native_sort, cpython3.11, against control/pass_ctx", 1, 1),
         ("attached_call[mode=throughput], pypy3.10, against control/pass_ctx", 1, 1)]
+    itself, = tables.of_run([finding("control/pass_ctx", verdict="reference")])
+    assert itself.text[0][:3] + itself.text[0][-1:] == ("control/pass_ctx", "–", "–", "reference")
     assert dict(zip(found[0].columns, found[0].text[0])) == {
         "arm": "hpyvm/pointer", "added": "+6.00 ns [+5.80, +6.20]", "ratio": "3.000 [2.900, 3.100]", "absolute": "9.00 ns",
         "floor": "8.50 ns", "processes": "9", "verdict": "worse"}
