@@ -1,13 +1,13 @@
-"""A run as one HTML file that needs no network, and as the five lines that end a benchmark.
+"""Runs as one HTML file that needs no network, and as the five lines that end a benchmark.
 
-Rendering never measures: every number comes from the analyses of the run's files and carries, as data attributes, the cell
-it belongs to, so that it can be followed back to its samples.
+Rendering never measures: every number comes from the analyses of the runs' files and carries, as data attributes of itself and
+of the elements around it, the cell it belongs to, so that it can be followed back to its samples. Several runs stand side by
+side, a column for each interpreter of each; no number on the page comes from two of them.
 """
 
 from __future__ import annotations
 
 import functools
-import math
 import os
 import re
 import shlex
@@ -16,43 +16,66 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import answer, plots, units
-from lab.catalogue import TWIN_SUFFIX, file_stem
+from lab import answer, changes, columns, detail, units
+from lab.catalogue import file_stem
+from lab.columns import Column
+from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from lab.analysis.crosscheck import Row
+    import jinja2
+
     from lab.analysis.paired import Finding
     from lab.analysis.twin import TwinFinding
     from lab.results import Run
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-KINDS = ("form", "twin", "control", "peer")                          # the order of arms in plots and tables
 SYMBOLS = {"form": "●", "control": "■", "peer": "◆", "twin": "▲"}    # the shapes of plots.MARKERS, for the text
-OPEN_ROWS = 12                                                       # a table of pairs longer than this starts closed
+OPEN_ROWS = 12                                                       # a table or list longer than this starts closed
 
 
 def summary(run: Run) -> list[str]:
     """The answer of a run in five lines of plain text, for its first interpreter with findings."""
-    findings, control = _analyses(run)
-    tags = list(dict.fromkeys(finding.interpreter for finding in findings)) or [""]
-    where = f"[{tags[0]}] " if len(tags) > 1 else ""
-    return [where + str(line) for line in answer.lines(_evidence(run, findings, control, tags[0]))]
+    each = run_columns(run)
+    where = f"[{_primary(each).label}] " if len(each) > 1 else ""
+    return [where + str(line) for line in _lines(_primary(each), each)]
+
+
+def merged_summary(runs: Sequence[Run]) -> list[str]:
+    """The five lines of each of several runs, each with its column, and how far their verdicts agree."""
+    told = []
+    for label, run in zip(labels(runs), runs):
+        each = run_columns(run, label)
+        told += [f"[{_primary(each).label}] {line}" for line in _lines(_primary(each), each)]
+    side_by_side = [column for label, run in zip(labels(runs), runs) for column in run_columns(run, label)]
+    rows = [row for scenario in _scenarios(runs) for row in columns.verdicts(side_by_side, scenario)]
+    return [*told, columns.agreement_sentence(rows, side_by_side)]
 
 
 def render(run: Run, out_dir: Path) -> Path:
     """Writes the report of [run] to index.html in [out_dir], replacing what is there, and answers its path."""
-    import jinja2
+    return _write("report.html.j2", [run], view(run), out_dir)
 
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
-                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(
-        ns=units.format_ns, signed_ns=answer.signed_ns, ratio=units.format_ratio, duration=units.format_duration,
-        bounds_ns=lambda estimate: answer.bounds(estimate, units.format_ns),
-        bounds_signed_ns=lambda estimate: answer.bounds(estimate, answer.signed_ns),
-        bounds_ratio=lambda estimate: answer.bounds(estimate, units.format_ratio))
-    ids = [arm["id"] for arm in run.header["arms"]]
-    environment.filters["sentence"] = lambda text: _typeset(text, ids)
-    page = environment.get_template("report.html.j2").render(view(run))
+
+def render_merged(runs: Sequence[Run], out_dir: Path) -> Path:
+    """Writes one report of several runs to index.html in [out_dir], replacing what is there, and answers its path.
+
+    Raises LabError where two runs have the same name.
+    """
+    return _write("merged.html.j2", runs, merged_view(runs), out_dir)
+
+
+def labels(runs: Sequence[Run]) -> list[str]:
+    """What each run is called beside the others: the name of its folder. Raises LabError where two have the same."""
+    names = [run.path.resolve().name for run in runs]
+    for name in names:
+        if names.count(name) > 1:
+            raise LabError(f"run {name!r} was given twice, or two runs have that name",
+                           "give each once; a run of another machine may lie in a folder of any name")
+    return names
+
+
+def _write(template: str, runs: Sequence[Run], values: Mapping, out_dir: Path) -> Path:
+    page = _environment(runs).get_template(template).render(values)
     out_dir.mkdir(parents=True, exist_ok=True)
     target = out_dir / "index.html"
     with tempfile.NamedTemporaryFile("w", dir=out_dir, suffix=".html", delete=False, encoding="utf-8") as file:
@@ -62,11 +85,27 @@ def render(run: Run, out_dir: Path) -> Path:
     return target
 
 
+def _environment(runs: Sequence[Run]) -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True,
+                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters.update(
+        ns=units.format_ns, signed_ns=answer.signed_ns, ratio=units.format_ratio, duration=units.format_duration,
+        bounds_ns=lambda estimate: answer.bounds(estimate, units.format_ns),
+        bounds_signed_ns=lambda estimate: answer.bounds(estimate, answer.signed_ns),
+        bounds_ratio=lambda estimate: answer.bounds(estimate, units.format_ratio),
+        added=answer.added_text, claim=answer.claim, short=columns.short_ns, head=columns.head, median=columns.median_ns)
+    ids = [arm["id"] for run in runs for arm in run.header["arms"]]
+    environment.filters["sentence"] = lambda text: _typeset(str(text), ids)
+    return environment
+
+
 def _typeset(text: str, arms: Sequence[str]):
     """A sentence as HTML: ids of arms in the type of code, a number with its unit and interval never broken over two lines."""
     import markupsafe
 
-    ids = "|".join(re.escape(arm) for arm in sorted(arms, key=len, reverse=True)) or "(?!)"
+    ids = "|".join(re.escape(arm) for arm in sorted(set(arms), key=len, reverse=True)) or "(?!)"
     quantity = r"[+−±]?[\d∞][\d.,]*(?: (?:ns|µs|ms|s|%)(?!\w))(?: \[[^\]]*\])?"
     parts, end = [], 0
     for match in re.finditer(rf"(?P<arm>(?:{ids})(?![\w/@]))|(?P<quantity>{quantity})", text):
@@ -76,40 +115,7 @@ def _typeset(text: str, arms: Sequence[str]):
     return markupsafe.Markup("").join([*parts, markupsafe.escape(text[end:])])
 
 
-def view(run: Run) -> dict[str, Any]:
-    """What the template shows: plain values, in the order of the page."""
-    import markupsafe
-
-    from lab.analysis import crosscheck
-
-    (findings, control), rows = _analyses(run), crosscheck.analyse(run)
-    tags = [each["tag"] for each in run.header["interpreters"]]
-    evidence = [_evidence(run, findings, control, tag) for tag in tags]
-    header = run.header
-    order = [benchmark for scenario in header["scenarios"] for benchmark in answer.benchmarks(scenario)]
-    return {
-        "run": header,
-        "css": markupsafe.Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        "command": shlex.join([Path(word).name if place == 0 else word for place, word in enumerate(header["command"])]),
-        "kinds": {kind: sum(_kind(run, arm["id"]) == kind for arm in header["arms"]) for kind in KINDS},
-        "symbols": SYMBOLS,
-        "answers": [{"tag": each.interpreter, "lines": answer.lines(each)} for each in evidence],
-        "twin": control,
-        "twin_cells": sorted(control.cells, key=lambda cell: (tags.index(cell.interpreter), order.index(cell.benchmark))),
-        "control_sentence": answer.capital(answer.control_sentence(control)),
-        "matrices": [_matrix(run, tag) for tag in tags if run.conformance.get(tag)],
-        "scenarios": [_scenario(run, scenario, evidence) for scenario in header["scenarios"]],
-        "stray_failures": [failure for failure in run.failures
-                           if failure["scenario"] not in {scenario["name"] for scenario in header["scenarios"]}],
-        "crosscheck": _crosscheck(run, rows, order),
-        "crosscheck_sentence": answer.crosscheck_sentence(rows),
-        "example": _example(run),
-        "counts": _counts(run),
-        "claims": answer.CLAIMS,
-    }
-
-
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=16)
 def _analyses(run: Run) -> tuple[list[Finding], TwinFinding]:
     """The findings against the reference arms and between forms, and what the A/A control says."""
     from lab.analysis import paired, twin
@@ -117,147 +123,148 @@ def _analyses(run: Run) -> tuple[list[Finding], TwinFinding]:
     return paired.analyse(run) + paired.analyse_pairs(run), twin.analyse(run)
 
 
-def _evidence(run: Run, findings: Sequence[Finding], control: TwinFinding, tag: str) -> answer.Evidence:
-    return answer.Evidence(tag, [finding for finding in findings if finding.interpreter == tag], control,
-                           run.header["arms"], run.header["scenarios"])
+def run_columns(run: Run, group: str = "") -> list[Column]:
+    """The interpreters of a run in its own order; [group]: what the run is called beside others."""
+    findings, control = _analyses(run)
+    return [Column(run, answer.Evidence(tag, [finding for finding in findings if finding.interpreter == tag], control,
+                                        run.header["arms"], run.header["scenarios"]), f"{group}:{tag}" if group else tag, group)
+            for tag in [each["tag"] for each in run.header["interpreters"]] or [""]]
 
 
-def _kind(run: Run, arm: str) -> str:
-    """The kind an arm is shown as: that of the catalogue, or ``twin``."""
-    if arm.endswith(TWIN_SUFFIX):
-        return "twin"
-    return next((each["kind"] for each in run.header["arms"] if each["id"] == arm), "control")
+def _primary(side_by_side: Sequence[Column]) -> Column:
+    """The interpreter that the page speaks of first: the first of the run that has findings."""
+    return next((column for column in side_by_side if column.evidence.findings), side_by_side[0])
 
 
-def _arm_order(run: Run) -> list[str]:
-    """The ids of the run's arms as plots and tables list them: forms, their twin, controls, peers."""
-    ids = list(dict.fromkeys([arm["id"] for arm in run.header["arms"]] + [run.header["twin"]]))
-    return sorted(filter(None, ids), key=lambda arm: KINDS.index(_kind(run, arm)))
+def _lines(column: Column, side_by_side: Sequence[Column]) -> list[answer.Line]:
+    """The five lines for one interpreter, with a clause where others of the same run contradict it."""
+    others = [each.evidence for each in side_by_side if each is not column]
+    return answer.lines(column.evidence, lambda scenario: changes.dissent(column.evidence, others, scenario))
 
 
-def cell_id(interpreter: str, benchmark: str, arm: str) -> str:
-    """The name of a row: interpreter, benchmark and arm, from which the file of its samples follows."""
-    return f"{interpreter}/{benchmark}/{arm}"
-
-
-def _scenario(run: Run, scenario: Mapping, evidence: Sequence[answer.Evidence]) -> dict:
-    """Everything the page says of one scenario, interpreter by interpreter."""
-    parts = []
-    for each in evidence:
-        measured = [benchmark for benchmark in answer.benchmarks(scenario) if each.cell(benchmark)]
-        panels = [_panel(run, scenario, each, benchmark) for benchmark in measured]
-        parts.append({
-            "tag": each.interpreter,
-            "sentences": answer.cell_sentences(each, scenario),
-            "conflict": answer.conflict_sentence(each, scenario),
-            "figure": _figure(scenario, each.interpreter, panels),
-            "tables": [_table(run, scenario, each, benchmark) for benchmark in answer.benchmarks(scenario)],
-            "envelope_of": _borrowed_envelope(each, measured),
-            "pairs": _pairs(scenario, each),
-            "not_applicable": _not_applicable(run, scenario, each.interpreter),
-        })
-    failures = [failure for failure in run.failures if failure["scenario"] == scenario["name"]]
-    return {**scenario, "parts": parts, "failures": failures, "open_rows": OPEN_ROWS}
-
-
-def _panel(run: Run, scenario: Mapping, evidence: answer.Evidence, benchmark: str) -> plots.Panel:
-    cell = evidence.cell(benchmark)
-    rows = []
-    for arm in [arm for arm in _arm_order(run) if arm in cell]:
-        finding = cell[arm]
-        note = (f"{arm}: {answer.added_text(finding.added_ns)}, ratio {answer.ratio_text(finding.ratio)}, "
-                f"{answer.claim(finding)}")
-        rows.append(plots.Row(arm, _kind(run, arm), finding.added_ns, finding.ratio,
-                              cell_id(evidence.interpreter, benchmark, arm), note))
-    first = min(cell.values(), key=lambda finding: finding.block)
-    return plots.Panel(answer.parameter_text(benchmark) or scenario["name"], rows, scenario["reference"], first.reference_ns,
-                       first.envelope_ns if math.isfinite(first.envelope_ns) else None, scenario["unit"])
-
-
-def _borrowed_envelope(evidence: answer.Evidence, benchmarks: Sequence[str]) -> str:
-    """The benchmark whose A/A envelope stands in where a scenario has no twin of its own; empty where it has."""
-    sources = {finding.envelope_of for benchmark in benchmarks for finding in evidence.cell(benchmark).values()}
-    return min(sources - {*benchmarks, ""}, default="")
-
-
-def _figure(scenario: Mapping, tag: str, panels: Sequence[plots.Panel]):
+def _common(runs: Sequence[Run], side_by_side: Sequence[Column], scenarios: Sequence[Mapping]) -> dict[str, Any]:
+    """What both kinds of page have: the columns side by side, scenario by scenario."""
     import markupsafe
 
-    if not panels:
+    kinds = columns.arm_kinds(runs)
+    comparisons = {scenario["name"]: columns.verdicts(side_by_side, scenario) for scenario in scenarios}
+    maps = {scenario["name"]: [columns.heat_map(side_by_side, scenario, benchmark, kinds)
+                               for benchmark in answer.benchmarks(scenario)] for scenario in scenarios}
+    return {
+        "css": markupsafe.Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        "symbols": SYMBOLS, "marks": answer.MARKS, "claims": answer.CLAIMS, "open_rows": OPEN_ROWS,
+        "kinds": kinds, "columns": side_by_side, "primary": _primary(side_by_side).label,
+        "groups": [(group, sum(column.group == group for column in side_by_side))
+                   for group in dict.fromkeys(column.group for column in side_by_side) if group],
+        "confidence": f"{100 * runs[0].header['confidence']:g} %", "units": answer.joined(
+            list(dict.fromkeys(scenario["unit"] for scenario in scenarios)) or ["call"]).replace(" and ", " or "),
+        "guarantees": columns.guarantees(side_by_side, kinds),
+        "agreement": columns.agreement_sentence([row for rows in comparisons.values() for row in rows], side_by_side),
+        "side_by_side": {name: {"maps": maps[name], "verdicts": comparisons[name],
+                                "notes": columns.notes(maps[name], side_by_side)} for name in maps},
+    }
+
+
+def view(run: Run) -> dict[str, Any]:
+    """What the template shows of one run: plain values, in the order of the page."""
+    from lab.analysis import crosscheck, warmup
+
+    findings, control = _analyses(run)
+    rows, warmups = crosscheck.analyse(run), warmup.analyse(run)
+    header, side_by_side = run.header, run_columns(run)
+    common = _common([run], side_by_side, header["scenarios"])
+    tags = [column.tag for column in side_by_side]
+    order = [benchmark for scenario in header["scenarios"] for benchmark in answer.benchmarks(scenario)]
+    primary = _primary(side_by_side)
+    return {
+        **common,
+        "run": header,
+        "command": shlex.join([Path(word).name if place == 0 else word for place, word in enumerate(header["command"])]),
+        "arm_counts": {kind: sum(each == kind for each in common["kinds"].values()) for kind in columns.KINDS},
+        "unusable": [failure for failure in run.failures if not failure["interpreter"] and not failure["scenario"]],
+        "answers": [{"tag": column.label, "lines": _lines(column, side_by_side if column is primary else [])}
+                    for column in sorted(side_by_side, key=lambda column: column is not primary)],
+        "twin": control,
+        "twin_cells": sorted(control.cells, key=lambda cell: (tags.index(cell.interpreter), order.index(cell.benchmark))),
+        "control_sentence": answer.capital(answer.control_sentence(control)),
+        "versions": _versions(run, findings),
+        "scenarios": [_scenario(run, scenario, side_by_side, common, warmups) for scenario in header["scenarios"]],
+        "stray_failures": _stray(run),
+        "crosscheck": detail.crosscheck(rows, tags, order, common["kinds"]),
+        "crosscheck_sentence": answer.crosscheck_sentence(rows),
+        "example": _example(run),
+        "counts": _counts(run),
+    }
+
+
+def merged_view(runs: Sequence[Run]) -> dict[str, Any]:
+    """What the template shows of several runs: a column for each interpreter of each."""
+    names = labels(runs)
+    by_run = {label: run_columns(run, label) for label, run in zip(names, runs)}
+    side_by_side = [column for each in by_run.values() for column in each]
+    scenarios = _scenarios(runs)
+    environments = [run.header["environment"] for run in runs]
+    return {
+        **_common(runs, side_by_side, scenarios),
+        "scenarios": scenarios,
+        "runs": [{"label": label, "run": run.header, "machine": columns.machine(run), "counts": _counts(run),
+                  "tags": [column.tag for column in by_run[label]],
+                  "twin": _analyses(run)[1], "control_sentence": answer.control_sentence(_analyses(run)[1]),
+                  "primary": _primary(by_run[label]).label, "lines": _lines(_primary(by_run[label]), by_run[label]),
+                  "versions": _versions(run, _analyses(run)[0]), "failures": run.failures, "warmups": _warmups(run)}
+                 for label, run in zip(names, runs)],
+        "machines": list(dict.fromkeys(columns.machine(run) for run in runs)),
+        "sources": columns.sources_sentence(runs, names),
+        "environment": [(name, [each.get(name, "") for each in environments])
+                        for name in dict.fromkeys(name for each in environments for name in each)],
+    }
+
+
+def _scenarios(runs: Sequence[Run]) -> list[Mapping]:
+    """The scenarios of all [runs], each once; of one that has other parameters in another run, all of its benchmarks."""
+    found: dict[str, dict] = {}
+    for run in runs:
+        for scenario in run.header["scenarios"]:
+            known = found.setdefault(scenario["name"], dict(scenario))
+            known["parameters"] = {axis: list(dict.fromkeys([*known["parameters"].get(axis, ()), *values]))
+                                   for axis, values in scenario["parameters"].items()} or known["parameters"]
+    return list(found.values())
+
+
+def _warmups(run: Run) -> list[tuple[str, str]]:
+    """The interpreters of a run that were warmed up, each with what is to be said of it."""
+    from lab.analysis import warmup
+
+    series = warmup.analyse(run)
+    tags = dict.fromkeys(each.interpreter for each in series)
+    return [(tag, answer.warmup_sentence([each for each in series if each.interpreter == tag])) for tag in tags]
+
+
+def _versions(run: Run, findings: Sequence[Finding]) -> dict | None:
+    """What changes between the interpreters of a run; None where it has one."""
+    tags = [each["tag"] for each in run.header["interpreters"]]
+    references = run.header["reference"]
+    found = changes.steps(tags, [finding for finding in findings if finding.reference == references.get(finding.scenario)],
+                          run.conformance)
+    if not found:
         return None
-    label = (f"Forest plot of {scenario['title']} on {tag}: added time and ratio of each arm over {scenario['reference']}, "
-             "with intervals; the table below holds the numbers")
-    return markupsafe.Markup(plots.forest(panels, label))
+    return {"steps": [step for step in found if step.changes or step.outcomes], "quiet": changes.quiet_sentence(found),
+            "blind": [step for step in found if not step.compared]}
 
 
-def _table(run: Run, scenario: Mapping, evidence: answer.Evidence, benchmark: str) -> dict:
-    """The rows of one cell: every arm of the run that is not listed as not applicable."""
-    cell, tag = evidence.cell(benchmark), evidence.interpreter
-    own = next((finding for finding in evidence.findings if finding.benchmark == benchmark
-                and finding.arm == scenario["reference"] == finding.reference), None)
-    excused = {entry["arm"] for entry in run.not_applicable if _concerns(entry, tag, scenario["name"], benchmark)}
-    rows = []
-    for arm in _arm_order(run):
-        failures = [failure for failure in run.failures if failure["arm"] in (None, arm)
-                    and _concerns(failure, tag, scenario["name"], benchmark)]
-        kind = _kind(run, arm)
-        row = {"arm": arm, "kind": kind, "id": cell_id(tag, benchmark, arm), "failures": len(failures)}
-        if arm == scenario["reference"] and (own or cell):
-            times = own or min(cell.values(), key=lambda finding: finding.block)
-            rows.insert(0, {**row, "role": "reference", "finding": own, "reference_ns": times.reference_ns})
-        elif arm in cell:
-            claim = "A/A twin" if kind == "twin" else answer.claim(cell[arm])
-            rows.append({**row, "role": "measured", "finding": cell[arm], "claim": claim})
-        elif not {arm, None} & excused:
-            rows.append({**row, "role": "absent", "why": _why_absent(run, tag, scenario["name"], arm, failures)})
-    return {"benchmark": benchmark, "rows": rows, "tag": tag}
+def _scenario(run: Run, scenario: Mapping, side_by_side: Sequence[Column], common: Mapping, warmups: Sequence) -> dict:
+    """Everything the page says of one scenario: the columns side by side, then each interpreter by itself."""
+    parts = [detail.part(column, scenario, common["kinds"], warmups, column.label == common["primary"])
+             for column in sorted(side_by_side, key=lambda column: column.label != common["primary"])]
+    failures = [failure for failure in run.failures if failure["scenario"] == scenario["name"]]
+    return {**scenario, **common["side_by_side"][scenario["name"]], "parts": parts, "failures": failures}
 
 
-def _why_absent(run: Run, tag: str, scenario: str, arm: str, failures: Sequence[Mapping]) -> str:
-    if failures:
-        return f"failed: {failures[0]['what']}"
-    planned = any(sheet["interpreter"] == tag and sheet["scenario"] == scenario and arm in sheet["arms"]
-                  for sheet in run.header["sheets"])
-    return "no samples: the run ended before its turn" if planned else "not in the plan of this run"
-
-
-def _concerns(entry: Mapping, tag: str, scenario: str, benchmark: str) -> bool:
-    """Whether a not_applicable or failures entry, whose empty fields stand for all, speaks of a cell."""
-    wanted = {"interpreter": tag, "scenario": scenario, "benchmark": benchmark}
-    return all(entry.get(key) in (None, value) for key, value in wanted.items())
-
-
-def _pairs(scenario: Mapping, evidence: answer.Evidence) -> list[dict]:
-    """The forms compared with each other, as declared beforehand, cell by cell."""
-    forms = set(evidence.forms())
-    return [{"finding": finding, "id": cell_id(finding.interpreter, finding.benchmark, finding.arm),
-             "claim": answer.claim(finding)}
-            for benchmark in answer.benchmarks(scenario) for finding in evidence.findings
-            if finding.benchmark == benchmark and {finding.arm, finding.reference} <= forms
-            and finding.arm != finding.reference]
-
-
-def _not_applicable(run: Run, scenario: Mapping, tag: str) -> list[dict]:
-    """What cannot run in a scenario, arms that share a reason together."""
-    found: dict[tuple, list[str]] = {}
-    for entry in run.not_applicable:
-        if entry["interpreter"] in (None, tag) and entry["scenario"] in (None, scenario["name"]):
-            arms = found.setdefault((entry["why"], entry["benchmark"]), [])
-            if entry["arm"] not in arms:
-                arms.append(entry["arm"])
-    return [{"why": why, "benchmark": benchmark, "arms": arms} for (why, benchmark), arms in found.items()]
-
-
-def _matrix(run: Run, tag: str) -> dict:
-    """The conformance results of one interpreter: probes down, arms across, None where a probe did not run."""
-    results = run.conformance[tag]
-    order = {arm: place for place, arm in enumerate(_arm_order(run))}
-    arms = sorted({result["arm"] for result in results}, key=lambda arm: (order.get(arm, len(order)), arm))
-    found = {(result["probe"], result["arm"]): result for result in results}
-    probes = list(dict.fromkeys(result["probe"] for result in results))
-    differing = [result for result in results if result["expected"] and result["outcome"] != result["expected"]]
-    return {"tag": tag, "arms": arms, "differing": differing, "total": len(results),
-            "rows": [{"probe": probe, "cells": [found.get((probe, arm)) for arm in arms]} for probe in probes]}
+def _stray(run: Run) -> list[dict]:
+    """The failures that belong to no scenario of the run, interpreters that could not be used apart."""
+    names = {scenario["name"] for scenario in run.header["scenarios"]}
+    return [failure for failure in run.failures
+            if failure["scenario"] not in names and (failure["interpreter"] or failure["scenario"])]
 
 
 def _example(run: Run) -> str:
@@ -265,20 +272,6 @@ def _example(run: Run) -> str:
     tag = next((each["tag"] for each in run.header["interpreters"]), "TAG")
     arm = next((arm["id"] for arm in run.header["arms"] if arm["kind"] == "form"), "ARM")
     return f"results/{run.name}/pyperf/{tag}/{file_stem(arm)}.json.gz"
-
-
-def _crosscheck(run: Run, rows: Sequence[Row], order: Sequence[str]) -> list[dict]:
-    """The rows of plain pyperf, a group for each interpreter and benchmark, arms in the order of the other tables."""
-    places = {arm: place for place, arm in enumerate(_arm_order(run))}
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: (row.arm != row.reference, places.get(row.arm, len(places)))):
-        groups.setdefault((row.interpreter, row.benchmark), []).append(row)
-    where = {benchmark: place for place, benchmark in enumerate(order)}
-    found = sorted(groups.items(), key=lambda item: (item[0][0], where.get(item[0][1], len(where))))
-    return [{"interpreter": interpreter, "benchmark": benchmark,
-             "rows": [{"row": row, "kind": _kind(run, row.arm), "id": cell_id(interpreter, benchmark, row.arm)}
-                      for row in group]}
-            for (interpreter, benchmark), group in found]
 
 
 def _counts(run: Run) -> dict[str, Any]:

@@ -67,15 +67,31 @@ static int call(void *closure, int64_t arg, int64_t *result)
     return status;
 }
 
+/* Remember the calling Python thread's own state, which lives as long as the thread does. Once: PyPy cannot tell it any more
+   after the thread has come back through HPy from where it left through PyEval_SaveThread. */
+static void remember_state(void)
+{
+    if (kept_state != NULL)
+        return;
+    kept_state = PyThreadState_Get();
+#ifndef PYPY_VERSION
+    interpreter = kept_state->interp;
+#endif
+}
+
+int HPyLab_Init(HPyContext *ctx)
+{
+    (void)ctx;
+    remember_state();
+    return 0;
+}
+
 int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback *out)
 {
     hpylab_carrier *kept = hpylab_carry(ctx, binding);
     if (kept == NULL)
         return -1;
-    kept_state = PyThreadState_Get();
-#ifndef PYPY_VERSION
-    interpreter = kept_state->interp;
-#endif
+    remember_state();
     *out = (HPyLab_Callback){call, kept};
     return 0;
 }
@@ -83,7 +99,6 @@ int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback 
 void HPyLab_Unbind(HPyContext *ctx, HPyLab_Callback *callback)
 {
     (void)ctx;
-    kept_state = NULL;
     free(callback->closure);
 }
 

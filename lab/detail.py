@@ -1,0 +1,128 @@
+"""One interpreter of a run in detail, as plain values for the templates: plots, tables, pairs, warm-ups, cross-check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from lab import answer, plots
+from lab.columns import Column, absence, concerns
+
+if TYPE_CHECKING:
+    from lab.analysis.crosscheck import Row
+    from lab.analysis.warmup import Series
+
+
+def cell_id(interpreter: str, benchmark: str, arm: str) -> str:
+    """The name of a row: interpreter, benchmark and arm, from which the file of its samples follows."""
+    return f"{interpreter}/{benchmark}/{arm}"
+
+
+def part(column: Column, scenario: Mapping, kinds: Mapping[str, str], warmups: Sequence[Series], plotted: bool) -> dict:
+    """Everything the page says of one scenario on one interpreter; a forest plot only where [plotted]."""
+    evidence = column.evidence
+    names = answer.benchmarks(scenario)
+    measured = [benchmark for benchmark in names if evidence.cell(benchmark)]
+    panels = [_panel(evidence, scenario, benchmark, kinds) for benchmark in measured] if plotted else []
+    return {
+        "tag": column.tag,
+        "sentences": answer.cell_sentences(evidence, scenario),
+        "conflict": answer.conflict_sentence(evidence, scenario),
+        "figure": _figure(scenario, column.tag, panels),
+        "tables": [_table(column, scenario, benchmark, kinds) for benchmark in names],
+        "envelope_of": _borrowed_envelope(evidence, measured),
+        "pairs": _pairs(evidence, scenario),
+        "warmup": warmup(column.tag, scenario, kinds, warmups),
+    }
+
+
+def _panel(evidence: answer.Evidence, scenario: Mapping, benchmark: str, kinds: Mapping[str, str]) -> plots.Panel:
+    cell = evidence.cell(benchmark)
+    rows = []
+    for arm in [arm for arm in kinds if arm in cell]:
+        finding = cell[arm]
+        note = (f"{arm}: {answer.added_text(finding.added_ns)}, ratio {answer.ratio_text(finding.ratio)}, "
+                f"{answer.claim(finding)}")
+        rows.append(plots.Row(arm, kinds[arm], finding.added_ns, finding.ratio,
+                              cell_id(evidence.interpreter, benchmark, arm), note))
+    first = min(cell.values(), key=lambda finding: finding.block)
+    return plots.Panel(answer.parameter_text(benchmark) or scenario["name"], rows, scenario["reference"], first.reference_ns,
+                       first.envelope_ns if math.isfinite(first.envelope_ns) else None, scenario["unit"])
+
+
+def _borrowed_envelope(evidence: answer.Evidence, benchmarks: Sequence[str]) -> str:
+    """The benchmark whose A/A envelope stands in where a scenario has no twin of its own; empty where it has."""
+    sources = {finding.envelope_of for benchmark in benchmarks for finding in evidence.cell(benchmark).values()}
+    return min(sources - {*benchmarks, ""}, default="")
+
+
+def _figure(scenario: Mapping, tag: str, panels: Sequence[plots.Panel]):
+    import markupsafe
+
+    if not panels:
+        return None
+    label = (f"Forest plot of {scenario['title']} on {tag}: added time and ratio of each arm over {scenario['reference']}, "
+             "with intervals; the table below holds the numbers")
+    return markupsafe.Markup(plots.forest(panels, label))
+
+
+def _table(column: Column, scenario: Mapping, benchmark: str, kinds: Mapping[str, str]) -> dict:
+    """The rows of one cell: every arm of the run that is not listed as not applicable."""
+    run, tag, cell = column.run, column.tag, column.evidence.cell(benchmark)
+    own = next((finding for finding in column.evidence.findings if finding.benchmark == benchmark
+                and finding.arm == scenario["reference"] == finding.reference), None)
+    rows = []
+    for arm, kind in kinds.items():
+        failed = sum(failure["arm"] in (None, arm) and concerns(failure, tag, scenario["name"], benchmark)
+                     for failure in run.failures)
+        row = {"arm": arm, "kind": kind, "id": cell_id(tag, benchmark, arm), "failures": failed}
+        if arm == scenario["reference"] and (own or cell):
+            times = own or min(cell.values(), key=lambda finding: finding.block)
+            rows.insert(0, {**row, "role": "reference", "finding": own, "reference_ns": times.reference_ns})
+        elif arm in cell:
+            claim = "A/A twin" if kind == "twin" else answer.claim(cell[arm])
+            rows.append({**row, "role": "measured", "finding": cell[arm], "claim": claim})
+        else:
+            role, why = absence(run, tag, scenario["name"], benchmark, arm)
+            if role != "n/a":
+                rows.append({**row, "role": "absent", "why": f"failed: {why}" if role == "failed" else why})
+    return {"benchmark": benchmark, "rows": rows, "tag": tag}
+
+
+def _pairs(evidence: answer.Evidence, scenario: Mapping) -> list[dict]:
+    """The forms compared with each other, as declared beforehand, cell by cell."""
+    forms = set(evidence.forms())
+    return [{"finding": finding, "id": cell_id(finding.interpreter, finding.benchmark, finding.arm),
+             "claim": answer.claim(finding)}
+            for benchmark in answer.benchmarks(scenario) for finding in evidence.findings
+            if finding.benchmark == benchmark and {finding.arm, finding.reference} <= forms
+            and finding.arm != finding.reference]
+
+
+def warmup(tag: str, scenario: Mapping, kinds: Mapping[str, str], series: Sequence[Series]) -> dict | None:
+    """The batches before the steady part in one scenario on one interpreter, arms down and benchmarks across; None without."""
+    import markupsafe
+
+    names = answer.benchmarks(scenario)
+    found = {(each.benchmark, each.arm): each for each in series if each.interpreter == tag and each.benchmark in names}
+    if not found:
+        return None
+    rows = [{"arm": arm, "kind": kind, "cells": [found.get((benchmark, arm)) for benchmark in names]}
+            for arm, kind in kinds.items() if any((benchmark, arm) in found for benchmark in names)]
+    top = max(max(each.ratios) for each in found.values())
+    return {"sentence": answer.warmup_sentence(list(found.values())), "benchmarks": names, "rows": rows,
+            "spark": lambda each: markupsafe.Markup(plots.spark(each.ratios, top, "steady" if each.steady else "restless"))}
+
+
+def crosscheck(rows: Sequence[Row], tags: Sequence[str], order: Sequence[str], kinds: Mapping[str, str]) -> list[dict]:
+    """The rows of plain pyperf, a group for each interpreter and benchmark, arms in the order of the other tables."""
+    arms, where = list(kinds), {benchmark: place for place, benchmark in enumerate(order)}
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: (row.arm != row.reference, arms.index(row.arm) if row.arm in arms else len(arms))):
+        groups.setdefault((row.interpreter, row.benchmark), []).append(row)
+    found = sorted(groups.items(), key=lambda item: (tags.index(item[0][0]), where.get(item[0][1], len(where))))
+    return [{"interpreter": interpreter, "benchmark": benchmark,
+             "rows": [{"row": row, "kind": kinds.get(row.arm, "control"), "id": cell_id(interpreter, benchmark, row.arm)}
+                      for row in group]}
+            for (interpreter, benchmark), group in found]
