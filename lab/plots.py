@@ -1,4 +1,4 @@
-"""Forest plots as inline SVG: one figure for each scenario, added time on the left, ratio on the right.
+"""Forest plots as inline SVG: one figure for each scenario, added time on the left, ratio on the right; and small lines.
 
 Colours leave here as CSS variables with a fallback (``var(--form, #2f6fb7)``), so that one drawing suits a light and a
 dark page and still stands alone in a file. Kinds of arm differ in the shape of the marker too. Text stays text.
@@ -87,6 +87,24 @@ def forest(panels: Sequence[Panel], label: str) -> str:
         buffer = StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(buffer.getvalue(), panels, label)
+
+
+def spark(values: Sequence[float], top: float, kind: str) -> str:
+    """A line of [values] > 0, small enough for a field of a table: 1 is marked, [top] is the upper end of its logarithmic axis.
+
+    [kind]: the class of the line.
+    """
+    low, high = math.log(min(*values, 0.9)), math.log(max(top, *values, 1.1))
+
+    def height(value: float) -> str:
+        return f"{17 - 16 * (math.log(value) - low) / (high - low):.1f}"
+
+    step = 70 / max(1, len(values) - 1)
+    points = " ".join(f"{1 + index * step:.1f},{height(value)}" for index, value in enumerate(values))
+    words = escape(", ".join(f"{value:.2f}" for value in values))
+    return (f'<svg class="spark" viewBox="0 0 72 18" role="img" aria-label="{words}"><title>{words}</title>'
+            f'<path class="one" d="M0 {height(1.0)}H72"/><polyline class="{escape(kind)}" points="{points}" fill="none" '
+            'stroke-width="1.6"/></svg>')
 
 
 def _draw(figure, number: int, panel: Panel, top: float, height_in: float, label_in: float) -> None:
