@@ -142,7 +142,7 @@ def _header(prepared: _Bench) -> dict:
                        "parameters": {key: list(values) for key, values in each.parameters.items()}}
                       for each in prepared.scenarios],
         "interpreters": [{"tag": each.tag, "version": each.version, "implementation": each.implementation,
-                          "path": Path(each.path).name, "hpy": each.hpy} for each in prepared.interpreters],
+                          "path": Path(each.path).name, "hpy": each.hpy, "unknown": each.unknown} for each in prepared.interpreters],
         "hashes": _hashes(prepared.top, [each.tag for each in prepared.interpreters]),
         "environment": environment.facts(prepared.top),
         "sheets": [sheet.as_dict() for sheet in made.sheets],

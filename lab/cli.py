@@ -278,21 +278,24 @@ class _Progress(_Bar):
 
 
 @cli.command()
-@click.argument("runs", nargs=-1, metavar="[RUN]")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
 def report(runs):
-    """Render a run as one HTML file in reports/.
+    """Render a run, or several side by side, as one HTML file in reports/.
 
-    RUN is its name or folder; the latest, if none is given.
+    RUN is its name or folder; the latest, if none is given. Several runs, of one machine or of many, have columns of their own:
+    no time is pooled.
     """
     from lab import report as reporting, results
     top = _top()
-    if len(runs) > 1:
-        raise LabError("a report is made of one run", "give one name; lab compare shows two runs side by side")
     if not runs and not any((top / "results").glob("*/run.json")):
         raise LabError("there is no run yet to report on", "make one with: lab bench")
-    run = results.load(results.find(top / "results", runs[0] if runs else "latest"))
-    path = reporting.render(run, top / "reports" / run.name)
-    for line in reporting.summary(run):
+    loaded = [results.load(results.find(top / "results", name)) for name in runs or ("latest",)]
+    if len(loaded) == 1:
+        path, lines = reporting.render(loaded[0], top / "reports" / loaded[0].name), reporting.summary(loaded[0])
+    else:
+        folder = top / "reports" / "+".join(reporting.labels(loaded))
+        path, lines = reporting.render_merged(loaded, folder), reporting.merged_summary(loaded)
+    for line in lines:
         click.echo(line)
     click.echo(f"report: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
@@ -300,7 +303,9 @@ def report(runs):
 @cli.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN]")
 @click.option("--format", "form", default="table", help="table, csv, json or md.")
-def compare(runs, form):
+@click.option("--by", default="arm", help="arm: a table for each interpreter; interpreter: a column for each. csv and json "
+              "have all numbers either way.")
+def compare(runs, form, by):
     """The arms within a run, or the same cells of two, as tables.
 
     RUN is its name or folder.
@@ -310,10 +315,14 @@ def compare(runs, form):
     if form not in tables.FORMATS:
         raise UnknownName("format", form, tables.FORMATS, "lab compare --help")
     if len(runs) > 2:
-        raise LabError(f"{len(runs)} runs were given; one or two can be compared")
+        raise LabError(f"{len(runs)} runs were given; one or two can be compared", "lab report puts more side by side")
+    if by not in tables.VIEWS:
+        raise UnknownName("view", by, tables.VIEWS, "lab compare --help")
+    if by != "arm" and len(runs) == 2:
+        raise LabError("--by interpreter shows one run", "lab report RUN RUN puts the interpreters of two side by side")
     loaded = [results.load(results.find(_top() / "results", name)) for name in runs]
     findings = [paired.analyse(run) for run in loaded]
-    found = (tables.of_run(findings[0]) if len(runs) == 1
+    found = (tables.VIEWS[by](findings[0]) if len(runs) == 1
              else tables.of_two_runs(loaded[0].name, findings[0], loaded[1].name, findings[1]))
     if not any(each.records for each in found):
         what = (f"run {runs[0]!r} has nothing that was measured by the paired protocol" if len(runs) == 1
@@ -337,13 +346,12 @@ def compare(runs, form):
 @click.argument("what", type=click.Choice(["arms", "scenarios", "probes", "interpreters"]))
 def list_(what):
     """What there is."""
-    from lab import catalogue, conformance, interpreters
+    from lab import catalogue, conformance, interpreters, venvs
     rows = {
         "arms": lambda: [(arm.id, arm.kind, arm.summary) for arm in catalogue.arms(_top()).values()],
         "scenarios": lambda: [(each.name, each.thread, each.question) for each in catalogue.scenarios(_top()).values()],
         "probes": lambda: [(each.name, " ".join(each.requires), each.question) for each in conformance.probes().values()],
-        "interpreters": lambda: [(each.tag, each.path, f"HPy {each.hpy}" + "".join(f"; lacks {what}: {remedy}" for what, remedy
-                                  in each.missing)) for each in interpreters.find()],
+        "interpreters": lambda: venvs.overview(_top(), interpreters.find()),
     }[what]()
     width = [max(len(row[column]) for row in rows) for column in (0, 1)]
     for name, kind, text in rows:

@@ -97,6 +97,14 @@ class Interpreter:
     libc: str                                # "glibc 2.36"; "unknown" where the C library does not say
     missing: tuple[tuple[str, str], ...]     # (what, the command that brings it)
 
+    @property
+    def unknown(self) -> str:
+        """What nobody has shown about this build, to be said beside whatever is measured on it; "" where there is nothing."""
+        if not self.free_threaded:
+            return ""
+        return ("without the GIL, which HPy 0.9.0 was not made for: whether HPy, and bodies that run side by side, are safe there "
+                "is unknown; results say what one thread at a time saw")
+
     def lacks(self, *needed: str) -> tuple[tuple[str, str], ...]:
         """The members of [missing] whose name begins with one of [needed]: ``headers``, ``HPy``, ``cffi``, ``pyperf``."""
         return tuple((what, remedy) for what, remedy in self.missing if what.startswith(needed))

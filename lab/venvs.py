@@ -41,7 +41,7 @@ def ensure(top: Path, interpreter: Interpreter, say: Callable[[str], None] = lam
     _refuse_unusable(interpreter)
     if not interpreter.lacks("HPy", "cffi", "pyperf"):
         return interpreter
-    folder = top / "build" / "env" / interpreter.tag
+    folder = _folder(top, interpreter)
     python = folder / "bin" / "python"
     todo = steps(interpreter, folder)
     stamp, wanted = folder / "lab-stamp", _stamp(interpreter, todo)
@@ -103,6 +103,25 @@ def ready(top: Path, wanted: Sequence[str], say: Callable[[str], None] = lambda 
     if not found:
         raise unusable[-1]
     return found, builder.build(top, found, lambda output: say(f"built {output}")), unusable
+
+
+def overview(top: Path, found: Sequence[Interpreter]) -> list[tuple[str, str, str]]:
+    """(tag, path, what it has and lacks) of each interpreter, and a row for the build without the GIL where there is none."""
+    rows = []
+    for each in found:
+        said = [f"HPy {each.hpy}" if each.hpy else "no HPy of its own"]
+        said += [f"lacks {what}: {remedy}" for what, remedy in each.lacks("headers")]
+        if each.lacks("HPy", "cffi", "pyperf") and (each.hpy or each.implementation == "cpython"):
+            made = (_folder(top, each) / "lab-stamp").is_file()
+            said.append(f"its environment {'is' if made else 'will be made in'} build/env/{each.tag}")
+        rows.append((each.tag, each.path, "; ".join([*said, *([each.unknown] if each.unknown else [])])))
+    if not any(each.free_threaded for each in found):
+        rows.append(("cpython3.13t…", "n/a", "no CPython without the GIL was found; uv python install 3.14t brings one"))
+    return rows
+
+
+def _folder(top: Path, interpreter: Interpreter) -> Path:
+    return top / "build" / "env" / interpreter.tag
 
 
 def _refuse_unusable(interpreter: Interpreter) -> None:

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from lab import interpreters, venvs
+from lab import builder, catalogue, conformance, interpreters, venvs
 from lab.errors import InterpreterError
 
 
@@ -92,3 +92,24 @@ def test_a_step_that_fails_is_named_with_its_last_lines(tmp_path, monkeypatch):
     assert caught.value.message.endswith("no ensurepip here")
     assert path in caught.value.remedy
     assert not (tmp_path / "build" / "env" / "cpython3.99" / "lab-stamp").exists()
+
+
+def test_a_build_without_the_gil_is_recognised_and_built(tmp_path, libraries):
+    """A fake description of one: its own folder, its own runtime half, and what is unknown about it said, not assumed."""
+    fake = dataclasses.replace(interpreters.current(), tag="cpython3.13t", free_threaded=True)
+    found = builder.build(catalogue.root(), [fake])
+    assert found.runtimes["cpython3.13t"].parent.name == "cpython3.13t"
+    outcomes = conformance.check([conformance.probes()["returned_ctx"]], {"hpyvm/pointer": catalogue.arms()["hpyvm/pointer"]},
+                                 fake, found)
+    assert [outcome.outcome for outcome in outcomes] == ["ok"]
+    assert "is unknown" in fake.unknown
+    assert interpreters.current().unknown == ""
+
+
+def test_the_overview_says_what_each_has_and_what_there_is_none_of(tmp_path):
+    """An environment that is still to be made; the row for a build without the GIL where none was found."""
+    rows = venvs.overview(tmp_path, [bare(tag="cpython3.9")])
+    assert [row[0] for row in rows] == ["cpython3.9", "cpython3.13t…"]
+    assert rows[0][2] == "no HPy of its own; its environment will be made in build/env/cpython3.9"
+    assert rows[1][1] == "n/a"
+    assert len(venvs.overview(tmp_path, [bare(tag="cpython3.13t", free_threaded=True)])) == 1
