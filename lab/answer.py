@@ -373,8 +373,8 @@ def warmup_sentence(series: Sequence[Series]) -> str:
     if not restless:
         return text + f"The last of them took every arm at most {STEADY:g} times its measured median: all were steady."
     named = joined([f"{each.arm} in {each.benchmark} ({each.ratios[-1]:.2f} times)" for each in restless[:LISTED]])
-    return text + (f"Not steady by the last of them, which took more than {STEADY:g} times the measured median: "
-                   f"{len(restless)} of {len(series)} series{', the furthest' if len(restless) > LISTED else ''}: {named}.")
+    return text + (f"Not steady by the last of them (more than {STEADY:g} times the measured median): {len(restless)} of "
+                   f"{len(series)} series, {'the furthest ' if len(restless) > LISTED else ''}{named}.")
 
 
 def capital(text: str) -> str:

@@ -35,10 +35,18 @@ class Change:
     def grows(self) -> bool:
         return self.newer.added_ns.point > self.older.added_ns.point
 
+    @property
+    def place(self) -> str:
+        return self.older.benchmark
+
+    @property
+    def passage(self) -> str:
+        """The two added times in words."""
+        return f"from {answer.added_text(self.older.added_ns)} to {answer.added_text(self.newer.added_ns)}"
+
     def __str__(self) -> str:
-        old, new = self.older, self.newer
-        return (f"{old.arm}, {old.benchmark}: from {old.interpreter} to {new.interpreter} the added time goes from "
-                f"{answer.added_text(old.added_ns)} to {answer.added_text(new.added_ns)}.")
+        return (f"{self.older.arm}, {self.place}: from {self.older.interpreter} to {self.newer.interpreter} the added time goes "
+                f"{self.passage}.")
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,21 @@ class Step:
         grown = sum(change.grows for change in self.changes)
         return (f"From {self.older} to {self.newer}, {len(self.changes)} of {self.compared} added times change: "
                 f"{grown} grow, {len(self.changes) - grown} shrink.")
+
+
+    def by_arm(self) -> tuple[str, ...]:
+        """A sentence for each arm that changes: in how many cells, and where most."""
+        told = []
+        for arm in dict.fromkeys(change.older.arm for change in self.changes):
+            mine = [change for change in self.changes if change.older.arm == arm]
+            if len(mine) == 1:
+                told.append(str(mine[0]))
+                continue
+            most = max(mine, key=lambda change: abs(change.newer.added_ns.point - change.older.added_ns.point))
+            grown = sum(change.grows for change in mine)
+            how = f"{grown} grow, {len(mine) - grown} shrink" if 0 < grown < len(mine) else "all grow" if grown else "all shrink"
+            told.append(f"{len(mine)} cells of {arm}: {how}; most of all {most.place}, {most.passage}.")
+        return tuple(told)
 
 
 def neighbours(tags: Sequence[str]) -> list[tuple[str, str]]:
@@ -98,20 +121,24 @@ def steps(tags: Sequence[str], findings: Iterable[Finding], conformance: Mapping
     for older, newer in neighbours(tags):
         pairs = [(finding, known[newer][key]) for key, finding in known[older].items() if key in known[newer]]
         changes = tuple(Change(one, other) for one, other in pairs if changed(one, other))
-        answers = [{(each["probe"], each["arm"]): each["outcome"] for each in conformance.get(tag, ())} for tag in (older, newer)]
+        answers = [{(each["probe"], each["arm"]): each["outcome"] for each in conformance.get(tag, ())}
+                   for tag in (older, newer)]
         found.append(Step(older, newer, len(pairs), changes, len(answers[0].keys() & answers[1].keys()),
                           tuple(_outcomes(older, newer, *answers))))
     return found
 
 
 def _outcomes(older: str, newer: str, before: Mapping, after: Mapping) -> list[str]:
-    """The probes that answer differently, arms that do so in the same way together."""
-    differing: dict[tuple[str, str, str], list[str]] = {}
+    """The probes that answer differently, arms and then probes that do so in the same way together."""
+    arms: dict[tuple[str, str, str], list[str]] = {}    # (probe, its outcome before, and after) -> the arms
     for (probe, arm), outcome in before.items():
         if (probe, arm) in after and after[probe, arm] != outcome:
-            differing.setdefault((probe, outcome, after[probe, arm]), []).append(arm)
-    return [f"{probe}: {was} on {older}, {now} on {newer}, for {answer.joined(arms)}."
-            for (probe, was, now), arms in differing.items()]
+            arms.setdefault((probe, outcome, after[probe, arm]), []).append(arm)
+    probes: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (probe, was, now), differing in arms.items():
+        probes.setdefault((was, now, tuple(differing)), []).append(probe)
+    return [f"{answer.joined(named)}: {was} on {older}, {now} on {newer}, for {answer.joined(differing)}."
+            for (was, now, differing), named in probes.items()]
 
 
 def quiet_sentence(found: Sequence[Step]) -> str:
@@ -122,7 +149,7 @@ def quiet_sentence(found: Sequence[Step]) -> str:
     compared, probed = sum(step.compared for step in quiet), sum(step.probed for step in quiet)
     where = answer.joined([f"from {step.older} to {step.newer}" for step in quiet])
     return (f"{answer.capital(where)}: no change that this run can see, in {compared} added times"
-            + (f" and {probed} answers of probes." if probed else "."))
+            + (f" and {probed} {'answer' if probed == 1 else 'answers'} of probes." if probed else "."))
 
 
 def dissent(first: answer.Evidence, others: Sequence[answer.Evidence], scenario: Mapping) -> str:
@@ -130,15 +157,19 @@ def dissent(first: answer.Evidence, others: Sequence[answer.Evidence], scenario:
 
     Both the sign of an added time and the order of two forms count, and only where both sides claim a difference.
     """
-    found: dict[str, list[str]] = {}
-    for other, benchmark in itertools.product(others, answer.benchmarks(scenario)):
-        place = answer.parameter_text(benchmark)
+    names = answer.benchmarks(scenario)
+    places: dict[tuple[str, str], list[str]] = {}    # (what is said, by whom) -> the benchmarks
+    for other, benchmark in itertools.product(others, names):
         for said in [*_signs(first, other, benchmark), *_orders(first, other, benchmark)]:
-            found.setdefault(said + (f" ({place})" if place else ""), []).append(other.interpreter)
-    told = [f"{said} on {answer.joined(tags)}" for said, tags in found.items()]
+            places.setdefault((said, other.interpreter), []).append(benchmark)
+    alike: dict[tuple[str, str], list[str]] = {}     # (what is said, where) -> by whom
+    for (said, tag), found in places.items():
+        where = "" if found == names else f" ({', '.join(map(answer.parameter_text, found))})"
+        alike.setdefault((said, where), []).append(tag)
+    told = [f"{said} on {answer.joined(tags)}{where}" for (said, where), tags in alike.items()]
     if not told:
         return ""
-    more = [f"{len(told) - CLAUSES} contradictions more"] if len(told) > CLAUSES else []
+    more = [f"{len(told) - CLAUSES} more"] if len(told) > CLAUSES else []
     return f"Other interpreters contradict {first.interpreter}: {'; '.join(told[:CLAUSES] + more)}."
 
 
@@ -146,7 +177,8 @@ def _signs(first: answer.Evidence, other: answer.Evidence, benchmark: str) -> It
     mine, theirs = first.cell(benchmark), other.cell(benchmark)
     for arm in [*first.forms(), answer.TODAY]:
         if arm in mine and arm in theirs and _opposed(mine[arm], theirs[arm]):
-            yield f"{arm} is {'faster' if answer.claim(theirs[arm]) == answer.BETTER else 'slower'} than {theirs[arm].reference}"
+            how = "faster" if answer.claim(theirs[arm]) == answer.BETTER else "slower"
+            yield f"{arm} is {how} than {theirs[arm].reference}"
 
 
 def _orders(first: answer.Evidence, other: answer.Evidence, benchmark: str) -> Iterable[str]:

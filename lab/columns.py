@@ -7,6 +7,7 @@ columns is a list of where each holds.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ class Column:
     evidence: answer.Evidence
     label: str          # the interpreter's tag; of several runs "run:tag"
     group: str = ""     # the run's label where there are several runs
+    edge: bool = False  # the first of its run
 
     @property
     def tag(self) -> str:
@@ -84,11 +86,12 @@ def absence(run: Run, tag: str, scenario: str, benchmark: str, arm: str) -> tupl
 
 
 def heat_map(columns: Sequence[Column], scenario: Mapping, benchmark: str, kinds: Mapping[str, str]) -> dict:
-    """Arm × column of one cell: added time over the column's own reference arm, and the median; arms without any are left out."""
+    """Arm × column of one cell: added time over the column's own reference arm, and the median; no row for arms without any."""
     rows = []
     for arm, kind in kinds.items():
         if kind != "twin":
-            rows.append({"arm": arm, "kind": kind, "fields": [_field(column, scenario, benchmark, arm) for column in columns]})
+            fields = [_field(column, scenario, benchmark, arm) for column in columns]
+            rows.append({"arm": arm, "kind": kind, "fields": fields})
     shown = [row for row in rows if any(field.role in ("measured", "reference") for field in row["fields"])]
     shown.sort(key=lambda row: not any(field.role == "reference" for field in row["fields"]))
     _colour(shown)
@@ -155,7 +158,8 @@ def notes(maps: Sequence[Mapping], columns: Sequence[Column]) -> list[dict]:
         for row in each["all_rows"]:
             for column, field in zip(columns, row["fields"]):
                 if field.role not in ("measured", "reference"):
-                    found.setdefault((field.role, field.note, row["arm"]), {}).setdefault(each["benchmark"], []).append(column.label)
+                    places = found.setdefault((field.role, field.note, row["arm"]), {})
+                    places.setdefault(each["benchmark"], []).append(column.label)
     groups: dict[tuple, list[str]] = {}
     for (role, why, arm), places in found.items():
         alike: dict[tuple[str, ...], list[str]] = {}
@@ -209,16 +213,18 @@ def agreement_sentence(rows: Sequence[Mapping], columns: Sequence[Column]) -> st
     """How far the columns' verdicts agree, from the rows of verdicts()."""
     opposed = [row for row in rows if row["opposed"]]
     same = sum(row["same"] for row in rows)
-    named = answer.joined([f"{row['arm']} over {row['reference']} in {row['benchmark']}" for row in opposed[:ALL_NAMED]]) \
-        if opposed else ""
-    more = f" and {len(opposed) - ALL_NAMED} more" if len(opposed) > ALL_NAMED else ""
-    return (f"Of {len(rows)} comparisons that were declared beforehand, {same} have the same verdict in all {len(columns)} "
-            f"columns, and " + (f"{len(opposed)} better in one and worse in another: {named}{more}." if opposed
-                                else "none is better in one and worse in another."))
+    said = (f"Of {len(rows)} comparisons that were declared beforehand, {same} {'has' if same == 1 else 'have'} the same verdict "
+            f"in {'both' if len(columns) == 2 else f'all {len(columns)}'} columns, and ")
+    if not opposed:
+        return said + "none is better in one and worse in another."
+    named = [f"{row['arm']} over {row['reference']} in {row['benchmark']}" for row in opposed[:ALL_NAMED]]
+    more = [f"{len(opposed) - ALL_NAMED} more"] if len(opposed) > ALL_NAMED else []
+    return said + f"{len(opposed)} {'is' if len(opposed) == 1 else 'are'} better in one and worse in another: " \
+        f"{answer.joined(named + more)}."
 
 
 def guarantees(columns: Sequence[Column], kinds: Mapping[str, str]) -> dict | None:
-    """The probes' answers, probes down and arms across; where columns differ, each answer with its columns. None without any."""
+    """The probes' answers, probes down and arms across; where columns differ, each answer with its columns. None: no probe."""
     probed = [column for column in columns if column.run.conformance.get(column.tag)]
     if not probed:
         return None
@@ -262,10 +268,24 @@ def _differing(found: Mapping, labels: Sequence[str]) -> list[dict]:
     return [{**group, "where": where(group["labels"], labels) if len(labels) > 1 else ""} for group in groups.values()]
 
 
-def head(tag: str) -> tuple[str, str]:
-    """An interpreter's tag in two lines for a narrow column: ``("cpython", "3.11")``."""
-    match = re.fullmatch(r"([a-z]+)(\d.*)", tag)
-    return (match[1], match[2]) if match else ("", tag)
+def heads(columns: Sequence[Column]) -> list[list[dict]]:
+    """The head of a table with these columns, row by row: runs where there are several, implementations, versions."""
+    split = [re.fullmatch(r"([a-z]+)(\d.*)", column.tag) for column in columns]
+    implementations = [match[1] if match else "" for match in split]
+    versions = [{"text": match[2] if match else column.tag, "count": 1, "kind": "n", "title": column.label, "edge": column.edge}
+                for match, column in zip(split, columns)]
+    rows = [_spans([(column.group, name) for column, name in zip(columns, implementations)], "group", columns), versions]
+    return ([_spans([(column.group, column.group) for column in columns], "group run", columns)] if columns[0].group else []) + rows
+
+
+def _spans(keys: Sequence[tuple[str, str]], kind: str, columns: Sequence[Column]) -> list[dict]:
+    """Neighbours with the same key in one field, which shows the last part of the key."""
+    found, place = [], 0
+    for key, same in itertools.groupby(keys):
+        count = len(list(same))
+        found.append({"text": key[-1], "count": count, "kind": kind, "title": "", "edge": columns[place].edge})
+        place += count
+    return found
 
 
 def machine(run: Run) -> str:
@@ -284,7 +304,7 @@ def sources_sentence(runs: Sequence[Run], labels: Sequence[str]) -> str:
     for label, hashes in list(zip(labels, kept))[1:]:
         differing = [path for path in hashes.keys() | kept[0].keys() if hashes.get(path) != kept[0].get(path)]
         if differing:
-            told.append(f"{label} in {len(differing)} of {len(hashes.keys() | kept[0].keys())} source files")
+            told.append(f"{label} differs in {len(differing)} of {len(hashes.keys() | kept[0].keys())} source files")
     if not told:
         return "All runs were built from the same specifications and sources."
-    return f"The runs were not built from the same sources: compared with {labels[0]}, {answer.joined(told)} differ."
+    return f"The runs were not built from the same sources: compared with {labels[0]}, {answer.joined(told)}."

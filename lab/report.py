@@ -95,7 +95,7 @@ def _environment(runs: Sequence[Run]) -> jinja2.Environment:
         bounds_ns=lambda estimate: answer.bounds(estimate, units.format_ns),
         bounds_signed_ns=lambda estimate: answer.bounds(estimate, answer.signed_ns),
         bounds_ratio=lambda estimate: answer.bounds(estimate, units.format_ratio),
-        added=answer.added_text, claim=answer.claim, short=columns.short_ns, head=columns.head, median=columns.median_ns)
+        added=answer.added_text, claim=answer.claim, short=columns.short_ns, median=columns.median_ns)
     ids = [arm["id"] for run in runs for arm in run.header["arms"]]
     environment.filters["sentence"] = lambda text: _typeset(str(text), ids)
     return environment
@@ -126,9 +126,11 @@ def _analyses(run: Run) -> tuple[list[Finding], TwinFinding]:
 def run_columns(run: Run, group: str = "") -> list[Column]:
     """The interpreters of a run in its own order; [group]: what the run is called beside others."""
     findings, control = _analyses(run)
-    return [Column(run, answer.Evidence(tag, [finding for finding in findings if finding.interpreter == tag], control,
-                                        run.header["arms"], run.header["scenarios"]), f"{group}:{tag}" if group else tag, group)
-            for tag in [each["tag"] for each in run.header["interpreters"]] or [""]]
+    tags = [each["tag"] for each in run.header["interpreters"]] or [""]
+    evidence = [answer.Evidence(tag, [finding for finding in findings if finding.interpreter == tag], control,
+                                run.header["arms"], run.header["scenarios"]) for tag in tags]
+    return [Column(run, each, f"{group}:{each.interpreter}" if group else each.interpreter, group, each is evidence[0])
+            for each in evidence]
 
 
 def _primary(side_by_side: Sequence[Column]) -> Column:
@@ -154,9 +156,8 @@ def _common(runs: Sequence[Run], side_by_side: Sequence[Column], scenarios: Sequ
         "css": markupsafe.Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         "symbols": SYMBOLS, "marks": answer.MARKS, "claims": answer.CLAIMS, "open_rows": OPEN_ROWS,
         "kinds": kinds, "columns": side_by_side, "primary": _primary(side_by_side).label,
-        "groups": [(group, sum(column.group == group for column in side_by_side))
-                   for group in dict.fromkeys(column.group for column in side_by_side) if group],
-        "confidence": f"{100 * runs[0].header['confidence']:g} %", "units": answer.joined(
+        "heads": columns.heads(side_by_side),
+        "confidence": f"{100 * runs[0].header['confidence']:g}\N{NO-BREAK SPACE}%", "units": answer.joined(
             list(dict.fromkeys(scenario["unit"] for scenario in scenarios)) or ["call"]).replace(" and ", " or "),
         "guarantees": columns.guarantees(side_by_side, kinds),
         "agreement": columns.agreement_sentence([row for rows in comparisons.values() for row in rows], side_by_side),
@@ -244,7 +245,10 @@ def _versions(run: Run, findings: Sequence[Finding]) -> dict | None:
     """What changes between the interpreters of a run; None where it has one."""
     tags = [each["tag"] for each in run.header["interpreters"]]
     references = run.header["reference"]
-    found = changes.steps(tags, [finding for finding in findings if finding.reference == references.get(finding.scenario)],
+    benchmarks = [benchmark for scenario in run.header["scenarios"] for benchmark in answer.benchmarks(scenario)]
+    arms = list(columns.arm_kinds([run]))
+    against = [finding for finding in findings if finding.reference == references.get(finding.scenario)]
+    found = changes.steps(tags, sorted(against, key=lambda each: (arms.index(each.arm), benchmarks.index(each.benchmark))),
                           run.conformance)
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""What `lab compare` shows, as rows of text: the arms of one run, or the same cells of two."""
+"""What `lab compare` shows, as rows of text: a run's arms, its interpreters side by side, the same cells of two runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lab import answer
+from lab.catalogue import TWIN_SUFFIX
 from lab.units import format_ns, format_ratio
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ FORMATS = ("table", "csv", "json", "md")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows for people ([text]) and for programs ([records]: full precision, times in ns), one for one."""
+    """Rows for people ([text]) and for programs ([records]: full precision, times in ns, one for each finding)."""
 
     title: str
     columns: tuple[str, ...]
@@ -66,6 +68,36 @@ def _row(finding: Finding) -> tuple[str, ...]:
     itself = finding.arm == finding.reference
     return (finding.arm, "–" if itself else interval(finding.added_ns), "–" if itself else ratio_interval(finding.ratio),
             format_ns(finding.absolute_ns.point), format_ns(finding.floor_ns), str(finding.processes), finding.verdict)
+
+
+def by_interpreter(findings: Sequence[Finding]) -> list[Table]:
+    """One table for each benchmark: arms down, interpreters across, what each arm adds over the reference arm of its column.
+
+    A mark of answer.MARKS stands before what is not claimed; the reference arm has its median. Twins are in the records alone.
+    """
+    tags = list(dict.fromkeys(finding.interpreter for finding in findings))
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.benchmark, []).append(finding)
+    found = []
+    for benchmark, group in groups.items():
+        known = {(each.arm, each.interpreter): each for each in group}
+        arms = dict.fromkeys(each.arm for each in group if not each.arm.endswith(TWIN_SUFFIX))
+        rows = [(arm, *(_field(known.get((arm, tag))) for tag in tags)) for arm in arms]
+        found.append(Table(f"{benchmark}, added over {group[0].reference}", ("arm", *tags), tuple(rows),
+                           tuple(map(_record, group))))
+    return found
+
+
+def _field(finding: Finding | None) -> str:
+    if finding is None:
+        return ""
+    if finding.arm == finding.reference:
+        return f"({format_ns(finding.absolute_ns.point)})"
+    return f"{answer.mark(finding)} {format_ns(finding.added_ns.point, signed=True)}".strip()
+
+
+VIEWS = {"arm": of_run, "interpreter": by_interpreter}
 
 
 def of_two_runs(first: str, one: Sequence[Finding], second: str, other: Sequence[Finding]) -> list[Table]:

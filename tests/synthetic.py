@@ -27,16 +27,20 @@ LAST_WORDS = "Fatal Python error: PyEval_RestoreThread: the thread state is NULL
 
 
 def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, planted: dict[str, float] | None = None,
-             status: str = "complete", interpreters: tuple[str, ...] = (INTERPRETER,)) -> Path:
+             status: str = "complete", interpreters: tuple[str, ...] = (INTERPRETER,),
+             planted_on: dict[str, dict[str, float]] | None = None, warmups: dict[str, tuple[float, ...]] | None = None,
+             hostname: str = "synthetic") -> Path:
     """Writes a whole run into [folder] and answers it.
 
     [planted]: arm id -> true added time over the scenario's reference in ns, the same in every scenario; what it does not
     name is in ADDED_NS; the twin's is its original's. Each block of each scenario gets [processes] processes but block 1 of
-    foreign_thread, whose last one crashed and is a failure.
+    foreign_thread, whose last one crashed and is a failure. [planted_on]: interpreter -> what is planted there besides.
+    [warmups]: interpreter -> the batches before the measured ones, as multiples of the truth.
     """
     random = numpy.random.default_rng(seed)
-    added_ns = {**ADDED_NS, **(planted or {})}
-    added_ns.setdefault(TWIN, added_ns[TWIN.removesuffix(catalogue.TWIN_SUFFIX)])
+    added_ns = {tag: {**ADDED_NS, **(planted or {}), **(planted_on or {}).get(tag, {})} for tag in interpreters}
+    for each in added_ns.values():
+        each.setdefault(TWIN, each[TWIN.removesuffix(catalogue.TWIN_SUFFIX)])
     sheets = make_sheets(interpreters, rounds)
     store = RunStore.create(folder, make_header(folder.name, sheets, seed, interpreters))
     process_ids = itertools.count()
@@ -47,9 +51,11 @@ def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, 
                         "benchmark": "foreign_thread[acquisition=first]", "arm": "peer/pygilstate",
                         "what": "the worker was killed by SIGABRT", "last_words": LAST_WORDS})
             continue
-        store.add(make_answer(random, sheet, added_ns), sheet, process, seed + process)
+        answer = make_answer(random, sheet, added_ns[sheet["interpreter"]], (warmups or {}).get(sheet["interpreter"], ()))
+        answer["metadata"]["hostname"] = hostname
+        store.add(answer, sheet, process, seed + process)
     for tag in interpreters:
-        _fill_in(store, random, tag, added_ns)
+        _fill_in(store, random, tag, added_ns[tag])
     store.finish(status, elapsed_s=61.5)
     return folder
 
@@ -107,7 +113,8 @@ def make_comparisons(sheets: list[dict]) -> list[list[str]]:
     return comparisons
 
 
-def make_answer(random: numpy.random.Generator, sheet: dict, added_ns: dict[str, float]) -> dict:
+def make_answer(random: numpy.random.Generator, sheet: dict, added_ns: dict[str, float],
+                warmups: tuple[float, ...] = ()) -> dict:
     """What a worker would answer for [sheet]: a machine that is 3 % faster or slower in each process, 0.4 % of layout noise
     for each arm and process, 1 % of noise that the arms of a round share, 0.5 % for each batch, one in fifty disturbed."""
     rounds, arms, reference_ns = sheet["rounds"], sheet["arms"], REFERENCE_NS[sheet["scenario"]]
@@ -124,7 +131,7 @@ def make_answer(random: numpy.random.Generator, sheet: dict, added_ns: dict[str,
             quiet = [0] * rounds
             cell[arm] = {"loops": 131072, "values": values.tolist(), "positions": positions[:, place].tolist(),
                          "voluntary": quiet, "involuntary": disturbed.astype(int).tolist(), "faults": quiet,
-                         "migrations": quiet, "steal": quiet}
+                         "migrations": quiet, "steal": quiet, "warmups": [truth_ns * 1e-9 * factor for factor in warmups]}
         cells.append({"benchmark": catalogue.benchmark_name(sheet["scenario"], parameters), "scenario": sheet["scenario"],
                       "parameters": parameters, "arms": cell})
     return {"metadata": make_metadata(sheet["interpreter"]), "cells": cells}

@@ -13,6 +13,7 @@ from lab import answer
 from lab.analysis.crosscheck import Row
 from lab.analysis.paired import Finding
 from lab.analysis.twin import TwinCell, TwinFinding
+from lab.analysis.warmup import Series
 from lab.catalogue import benchmark_name
 from lab.stats import Estimate
 
@@ -95,6 +96,27 @@ def test_claim(fields, expected):
     claimed = answer.claim(make_finding("hpyvm/pointer", **fields))
     assert claimed == expected
     assert claimed in answer.CLAIMS
+
+
+@pytest.mark.parametrize("fields, expected", [
+    ({"added_ns": 4.0}, ""), ({"added_ns": -4.0, "verdict": "better"}, ""), ({"added_ns": 0.15}, "≈"),
+    ({"added_ns": 0.05, "verdict": "equivalent"}, "≈"), ({"added_ns": 0.4, "verdict": "equivalent"}, "="),
+    ({"added_ns": 4.0, "verdict": "unresolved"}, "?"), ({"added_ns": 4.0, "verdict": "undeclared"}, "?"),
+    ({"added_ns": 4.0, "envelope_ns": math.inf, "envelope_of": ""}, "?"),
+])
+def test_mark(fields, expected):
+    """A number for which no difference is claimed has a mark that says why; what lies inside the A/A envelope has its own."""
+    found = answer.mark(make_finding("hpyvm/pointer", **fields))
+    assert found == expected
+    assert found in {"", *answer.MARKS}
+
+
+def test_clause_after_a_line():
+    """What is to be added to a scenario's line stands at its end, and not where the scenario was not measured."""
+    cell = make_cell({"hpyvm/pointer": 9.0}, "released_thread", reference="peer/save_restore")
+    lines = answer.lines(make_evidence(*cell), lambda scenario: f"Elsewhere {scenario['name']}.")
+    assert lines[1].text.endswith("+9.00 ns [+8.90, +9.10]. Elsewhere released_thread.")
+    assert (lines[0].text, "Elsewhere" in lines[4].text) == ("not measured in this run.", False)
 
 
 def test_five_lines_without_data():
@@ -235,6 +257,25 @@ def test_crosscheck_sentence():
     assert answer.crosscheck_sentence([row("a/a", True), row("b/b", False), row(REFERENCE, None)]) == (
         "Plain pyperf and the paired protocol agree in 1 of 2 comparisons; they differ on b/b.")
     assert answer.crosscheck_sentence([]) == "No arm has a verdict from both plain pyperf and the paired protocol."
+
+
+def make_series(arm: str, *ratios: float) -> Series:
+    return Series("pypy3.11", THROUGHPUT, arm, ratios, 6)
+
+
+def test_warmup_sentence():
+    """It says what was left out and that all was steady, or which arms were not, the furthest first."""
+    begin = ("The interpreter compiles while it runs: the first 3 batches of each arm in each process are kept as warm-ups, "
+             "and only the steady part after them is measured. ")
+    steady = make_series("a/x", 9.0, 2.0, 1.05)
+    assert answer.warmup_sentence([]) == ""
+    assert answer.warmup_sentence([steady]) == begin + (
+        "The last of them took every arm at most 1.1 times its measured median: all were steady.")
+    assert answer.warmup_sentence([steady, make_series("b/x", 9.0, 2.0, 1.5), make_series("c/x", 9.0, 5.0, 3.0)]) == begin + (
+        "Not steady by the last of them (more than 1.1 times the measured median): 2 of 3 series, "
+        "c/x in attached_call[mode=throughput] (3.00 times) and b/x in attached_call[mode=throughput] (1.50 times).")
+    many = answer.warmup_sentence([make_series(f"a/{place}", 2.0 + place) for place in range(6)])
+    assert "6 of 6 series, the furthest a/5 in " in many and "a/1 in " not in many
 
 
 def test_benchmarks_of_a_scenario():

@@ -18,7 +18,7 @@ HOUSE = [
     "autogen environment builder venvs",
     "doctor executor driver conformance counting bench",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* claims decision",
-    "plots tables answer report",
+    "plots answer tables changes columns detail report",
     "cli",
 ]
 HEAVY = {"pandas", "numpy", "matplotlib", "scipy", "pyperf", "jinja2", "pycparser", "cffi"}

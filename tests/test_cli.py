@@ -87,7 +87,7 @@ def test_unknown_name(command, words, unknown, nearest, how_to_list):
     ("bench native_sort --arm control/empty", "control/empty in native_sort: runs no body"),
     ("bench attached_call --name twelve", "run 'twelve' exists already"),
     ("compare twelve twelve twelve", "3 runs were given; one or two can be compared"),
-    ("report twelve twelve", "a report is made of one run"),
+    ("report twelve twelve", "run 'twelve' was given twice"),
     ("compare", "Missing argument")])
 def test_bad_argument(command, tree, words, message):
     """A wrong argument is told for what it is: exit status 2, no traceback, nothing written."""

@@ -145,3 +145,15 @@ def test_nothing_but_equal_points():
     row = plots.Row("a/b", "form", Estimate(0.0, 0.0, 0.0, 12, 0.95), Estimate(1.0, 1.0, 1.0, 12, 0.95), "cell", "note")
     _, root = draw(make_panel(row, envelope_ns=None))
     assert "a/b" in texts(root)
+
+
+def test_spark():
+    """A small line falls as its values do, on the axis that all of its table share, and says them to those who cannot see it."""
+    svg = plots.spark((8.0, 2.0, 1.0), 8.0, "steady")
+    root = ElementTree.fromstring(svg)
+    line = root.find("polyline")
+    heights = [float(point.split(",")[1]) for point in line.get("points").split()]
+    assert heights == sorted(heights) and heights[0] == 1.0
+    assert (line.get("class"), root.find("title").text) == ("steady", "8.00, 2.00, 1.00")
+    low = ElementTree.fromstring(plots.spark((2.0, 1.0), 64.0, "restless")).find("polyline")
+    assert float(low.get("points").split()[0].split(",")[1]) > heights[1]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from synthetic import INTERPRETER, TWIN, make_header, make_run, make_sheets
 
-from lab import catalogue, report, results
+from lab import catalogue, detail, report, results
 from lab.analysis import paired
 from lab.results import RunStore
 
@@ -19,17 +19,24 @@ HOSTILE = "</pre><script>alert('last words')</script> & <img src=x>"
 
 
 class Page(HTMLParser):
-    """What a test needs to know of a page: its elements in order, and whether they nest."""
+    """What a test needs to know of a page: its elements in order, and whether they nest.
+
+    [numbers]: the attributes of each element with data-field, and the data attributes of those around it.
+    """
 
     def __init__(self, text: str):
         super().__init__()
         self.text, self.open, self.elements, self.words = text, [], [], []
+        self.numbers, self.around = [], [{}]
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
+        if "data-field" in dict(attrs):
+            self.numbers.append({**self.around[-1], **dict(attrs)})
         if tag not in VOID:
             self.open.append(tag)
+            self.around.append({**self.around[-1], **{name: value for name, value in attrs if name.startswith("data-")}})
 
     def handle_startendtag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
@@ -37,6 +44,7 @@ class Page(HTMLParser):
     def handle_endtag(self, tag):
         assert self.open and self.open[-1] == tag, f"</{tag}> closes <{self.open[-1:]}> in line {self.getpos()[0]}"
         self.open.pop()
+        self.around.pop()
 
     def handle_data(self, data):
         self.words.append(data)
@@ -55,7 +63,7 @@ def comparison(attributes: dict) -> tuple[str, str, str]:
 
 def added_times(page: Page) -> dict[tuple[str, str, str], float]:
     """The added times of a page in ns, by benchmark, arm and what it is compared with."""
-    return {comparison(attributes): float(attributes["data-point"]) for attributes in page.attributes("data-field")
+    return {comparison(attributes): float(attributes["data-point"]) for attributes in page.numbers
             if attributes["data-field"] == "added_ns"}
 
 
@@ -127,12 +135,13 @@ def test_order_of_sections(page):
 def test_every_arm_of_every_cell_is_there(run, page):
     """Each arm has a row in the table of each cell, or is listed as not applicable with the reason."""
     rows = {attributes["data-cell"] for tag, attributes in page.elements if tag == "tr" and "data-cell" in attributes}
-    excused = {attributes["data-not-applicable"] for attributes in page.attributes("data-not-applicable")}
+    excused = {f"{tag}/{attributes['data-not-applicable']}" for attributes in page.attributes("data-not-applicable")
+               for tag in attributes["data-columns"].split()}
     for scenario in catalogue.scenarios().values():
         for parameters in scenario.cells():
             benchmark = catalogue.benchmark_name(scenario.name, parameters)
             for arm in [*catalogue.arms(), TWIN]:
-                listed = (report.cell_id(INTERPRETER, benchmark, arm) in rows,
+                listed = (detail.cell_id(INTERPRETER, benchmark, arm) in rows,
                           f"{INTERPRETER}/{scenario.name}/{arm}" in excused)
                 assert listed in ((True, False), (False, True)), (benchmark, arm)
     assert all(entry["why"] in page.plain for entry in run.not_applicable)
@@ -155,8 +164,8 @@ def test_nothing_is_claimed_inside_the_envelope(tmp_path):
     envelopes = {(finding.benchmark, finding.arm, finding.reference): finding.envelope_ns
                  for finding in [*paired.analyse(run), *paired.analyse_pairs(run)]}
     added = added_times(page)
-    claimed = {comparison(attributes) for tag, attributes in page.elements
-               if tag == "td" and {"claim-worse", "claim-better"} & set(attributes.get("class", "").split())}
+    claimed = {comparison(attributes) for attributes in page.numbers
+               if {"claim-worse", "claim-better"} & set(attributes.get("class", "").split())}
     assert claimed and not {arm for _, arm, _ in claimed} & set(planted)
     assert all(abs(added[key]) > envelopes[key] for key in claimed)
     line = report.summary(run)[0]
@@ -211,9 +220,10 @@ def test_each_interpreter_has_its_answer(tmp_path):
     tags = (INTERPRETER, "cpython3.12")
     run = results.load(make_run(tmp_path / "two", processes=6, rounds=4, interpreters=tags))
     page = rendered(run, tmp_path / "out")
-    assert [f"The answer in five lines: {tag}" in page.plain for tag in tags] == [True, True]
+    assert f"The answer in five lines: {INTERPRETER}" in page.plain and "The same five lines for cpython3.12" in page.plain
+    assert sum(attributes.get("class") == "answer" for tag, attributes in page.elements if tag == "ol") == 2
     assert all(line.startswith(f"[{INTERPRETER}] ") for line in report.summary(run))
-    assert {attributes["data-interpreter"] for attributes in page.attributes("data-field")} == set(tags)
+    assert {attributes["data-interpreter"] for attributes in page.numbers} == set(tags)
 
 
 def test_too_few_processes_claim_nothing(tmp_path):

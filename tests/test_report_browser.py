@@ -18,8 +18,9 @@ BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", "--disable-extensions", "--host-resolver-rules=MAP * ~NOTFOUND",
          "--enable-logging=stderr", "--virtual-time-budget=2000")
-# Measured in the page: does it scroll sideways, is a label of a figure outside of it, do two labels cover each other?
-PROBE = """<script>
+# Measured in the page: does it scroll sideways, is a label of a figure outside of it, do two labels cover each other? How well
+# does the worst number on a colour stand out from it (the contrast of WCAG, from 1 to 21)?
+PROBE = r"""<script>
 window.addEventListener("load", () => {
   const cut = [], covered = [];
   for (const svg of document.querySelectorAll("figure svg")) {
@@ -33,12 +34,27 @@ window.addEventListener("load", () => {
           covered.push(name + " / " + other);
     });
   }
+  const channels = colour => colour.match(/[\d.]+/g).map(Number);
+  const light = rgb => rgb.map(value => value / 255).map(value => value <= 0.04045 ? value / 12.92
+    : ((value + 0.055) / 1.055) ** 2.4).reduce((sum, value, place) => sum + value * [0.2126, 0.7152, 0.0722][place], 0);
+  const paper = channels(getComputedStyle(document.body).backgroundColor);
+  let contrast = 21;
+  const coloured = document.querySelectorAll(".heat .slow, .heat .fast, .heat .shade");
+  for (const field of coloured) {
+    const [red, green, blue, alpha = 1] = channels(getComputedStyle(field).backgroundColor);
+    const ground = light([red, green, blue].map((value, place) => alpha * value + (1 - alpha) * paper[place]));
+    const ink = light(channels(getComputedStyle(field).color).slice(0, 3));
+    contrast = Math.min(contrast, (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05));
+  }
   const root = document.documentElement;
-  document.title = JSON.stringify({cut, covered, wide: root.scrollWidth - root.clientWidth,
+  parent.postMessage(JSON.stringify({cut, covered, wide: root.scrollWidth - root.clientWidth, width: innerWidth,
     figures: document.querySelectorAll("figure svg").length, answer: document.querySelectorAll(".answer li").length,
-    background: getComputedStyle(document.body).backgroundColor});
+    coloured: coloured.length, contrast, background: getComputedStyle(document.body).backgroundColor}), "*");
 });
 </script>"""
+# A browser's window is not made as narrow as a telephone, a frame in it is.
+FRAME = """<!DOCTYPE html><title>-</title><script>addEventListener("message", event => (document.title = event.data));</script>
+<iframe src="probed.html" style="border: 0; width: {}px; height: {}px"></iframe>"""
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a browser: none of " + ", ".join(NAMES) + " was found")
 
@@ -59,11 +75,13 @@ def browse(page: Path, folder: Path, *flags: str, size: str = "1200,1600") -> su
 
 
 def measure(page: Path, folder: Path, *flags: str, size: str = "1200,1600") -> dict:
-    """What PROBE finds in a copy of [page] that is allowed to run it."""
-    copy = folder / "probed.html"
+    """What PROBE finds in a copy of [page] that is allowed to run it, all its details open, in a frame of [size]."""
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf-8"))
-    copy.write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
-    title = re.search(r"<title>(\{.*?\})</title>", browse(copy, folder, *flags, size=size).stdout)
+    text = re.sub("<details[^>]*>", "<details open>", text)
+    (folder / "probed.html").write_text(text.replace("</body>", PROBE + "</body>"), encoding="utf-8")
+    frame = folder / "frame.html"
+    frame.write_text(FRAME.format(*size.split(",")), encoding="utf-8")
+    title = re.search(r"<title>(\{.*?\})</title>", browse(frame, folder, *flags, size="1300,1700").stdout)
     assert title, "the probe did not run"
     return json.loads(title[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
 
@@ -87,8 +105,8 @@ def test_console_would_be_heard(page, tmp_path):
 def test_layout(page, tmp_path, size):
     """On a desk and on a telephone the page never scrolls sideways, and no label in a figure is cut or covered by another."""
     found = measure(page, tmp_path, size=size)
-    assert {key: found[key] for key in ("cut", "covered", "wide", "figures", "answer")} == {
-        "cut": [], "covered": [], "wide": 0, "figures": 5, "answer": 5}
+    assert {key: found[key] for key in ("cut", "covered", "wide", "width", "figures", "answer")} == {
+        "cut": [], "covered": [], "wide": 0, "width": int(size.split(",")[0]), "figures": 5, "answer": 5}
 
 
 def test_dark_scheme(page, tmp_path):
@@ -96,3 +114,38 @@ def test_dark_scheme(page, tmp_path):
     light, dark = measure(page, tmp_path), measure(page, tmp_path, "--force-dark-mode")
     assert light["background"] == "rgb(253, 253, 251)"
     assert dark["background"] == "rgb(21, 24, 27)"
+
+
+@pytest.fixture(scope="module")
+def side_by_side(tmp_path_factory) -> dict[str, Path]:
+    """The report of nine interpreters, one far from the others, and one of that run beside another."""
+    folder = tmp_path_factory.mktemp("columns")
+    tags = (*(f"cpython3.{minor}" for minor in range(8, 16)), "pypy3.11")
+    on = {"pypy3.11": {"peer/pygilstate": 17000.0, "hpyvm/pointer": -3.0}}
+    nine = results.load(make_run(folder / "nine-interpreters", processes=6, rounds=2, interpreters=tags, planted_on=on,
+                                 warmups={"pypy3.11": (9.0, 2.0, 1.5)}))
+    other = results.load(make_run(folder / "another", processes=6, rounds=2, hostname="a-host-name.with.a.long.domain.example"))
+    return {"one": report.render(nine, folder / "one"), "merged": report.render_merged([nine, other], folder / "merged")}
+
+
+@pytest.mark.parametrize("size", ["1200,1600", "390,844"])
+@pytest.mark.parametrize("which, figures, answer", [("one", 5, 45), ("merged", 0, 10)])
+def test_columns_layout(side_by_side, tmp_path, which, figures, answer, size):
+    """However many columns there are, the page never scrolls sideways, and nothing in a figure is cut or covered."""
+    found = measure(side_by_side[which], tmp_path, size=size)
+    assert {key: found[key] for key in ("cut", "covered", "wide", "width", "figures", "answer")} == {
+        "cut": [], "covered": [], "wide": 0, "width": int(size.split(",")[0]), "figures": figures, "answer": answer}
+
+
+@pytest.mark.parametrize("flags", [(), ("--force-dark-mode",)])
+def test_numbers_on_colours_can_be_read(side_by_side, tmp_path, flags):
+    """The number on the strongest colour of a heat map stands out as WCAG asks of text (4.5), on a light and a dark page."""
+    found = measure(side_by_side["one"], tmp_path, *flags)
+    assert found["coloured"] > 500
+    assert found["contrast"] >= 4.5
+
+
+def test_columns_console_is_silent(side_by_side, tmp_path):
+    """Several runs side by side load without a complaint in the console."""
+    result = browse(side_by_side["merged"], tmp_path)
+    assert [line for line in result.stderr.splitlines() if ":CONSOLE" in line] == []

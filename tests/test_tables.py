@@ -69,6 +69,33 @@ def test_tables_of_two_runs():
     assert [(record["added_ns_1"], record["added_ns_2"]) for record in table.records] == [(6.0, 9.0), (6.0, 6.3)]
 
 
+def test_table_by_interpreter():
+    """A table for each benchmark has a column for each interpreter; what is not claimed is marked, references have medians."""
+    claimed = {"envelope_ns": 0.2, "envelope_of": "native_sort", "below_resolution": False}
+    findings = [finding("control/pass_ctx", verdict="reference"), finding(**claimed), finding("hpyvm/pointer@twin"),
+                finding(interpreter="pypy3.11", added_ns=estimate(0.1), **{**claimed, "below_resolution": True}),
+                finding("trampoline/plain", interpreter="pypy3.11", verdict="unresolved", **claimed),
+                finding(benchmark="native_sort", interpreter="pypy3.11", verdict="equivalent", **claimed)]
+    first, second = tables.by_interpreter(findings)
+    assert (first.title, first.columns) == ("attached_call[mode=throughput], added over control/pass_ctx",
+                                            ("arm", "cpython3.11", "pypy3.11"))
+    assert first.text == (("control/pass_ctx", "(9.00 ns)", ""), ("hpyvm/pointer", "+6.00 ns", "≈ +0.10 ns"),
+                          ("trampoline/plain", "", "? +6.00 ns"))
+    assert second.text == (("hpyvm/pointer", "", "= +6.00 ns"),)
+
+
+def test_views_have_the_same_records():
+    """For programs a table by interpreter has all that one by arm has."""
+    findings = [finding(interpreter=tag, benchmark=benchmark, below_resolution=False)
+                for tag in ("cpython3.11", "pypy3.11") for benchmark in ("native_sort", "released_thread")]
+
+    def records(view):
+        return sorted(tables.render(tables.VIEWS[view](findings), "csv").splitlines())
+
+    assert records("interpreter") == records("arm")
+    assert len(records("arm")) == 5
+
+
 def test_json_is_json():
     """What has no bound, or is no number, is null: other readers know neither NaN nor Infinity."""
     text = tables.render(tables.of_run([finding(added_ns=estimate(6.0, -math.inf, math.inf), p_adjusted=math.nan)]), "json")
