@@ -345,10 +345,11 @@ def control_sentence(twin: TwinFinding | None) -> str:
         return "no A/A twin was measured, so this run cannot tell a difference from an accident; nothing is claimed."
     fooled = (f"two copies of {twin.original} were called different in {twin.false_positives} of {twin.comparisons} "
               f"{'comparison' if twin.comparisons == 1 else 'comparisons'}; ")
-    if not math.isfinite(twin.smallest_ns):
+    if not math.isfinite(twin.typical_ratio):
         return fooled + "there were too few processes for an interval, so this run could have seen no effect of any size."
-    return fooled + (f"the smallest effects this run could have seen anywhere are {format_ns(twin.smallest_ns)} and "
-                     f"{100 * (twin.smallest_ratio - 1):.2f} %. Nothing below the envelope of its own cell is claimed.")
+    worst = f"{100 * (twin.worst_ratio - 1):.1f} %" if math.isfinite(twin.worst_ratio) else "without bound"
+    return fooled + (f"the smallest effect that could have been seen is {100 * (twin.typical_ratio - 1):.1f} % in the median "
+                     f"cell, {worst} in the worst. Nothing below the envelope of its own cell is claimed.")
 
 
 def crosscheck_sentence(rows: Sequence[Row]) -> str:

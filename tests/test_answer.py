@@ -46,10 +46,10 @@ def make_finding(arm: str, added_ns: float, verdict: str = "worse", benchmark: s
         below_resolution=abs(added_ns) <= envelope_ns, contaminated=0.0, added_clean_ns=added, mean_added_ns=added, shares={}, drift=False)
 
 
-def make_twin(false_positives: int = 1, smallest_ns: float = 0.3, smallest_ratio: float = 1.02) -> TwinFinding:
+def make_twin(false_positives: int = 1, typical_ratio: float = 1.02, worst_ratio: float = 1.15) -> TwinFinding:
     cell = TwinCell(TAG, THROUGHPUT, make_estimate(0.0), make_estimate(1.0, 0.01), True)
     return TwinFinding("hpyvm/pointer@twin", "hpyvm/pointer", (cell,), false_positives, 11, {(TAG, THROUGHPUT): 0.3},
-                       smallest_ratio, smallest_ns)
+                       typical_ratio, worst_ratio)
 
 
 def make_evidence(*findings: Finding, forms=FORMS, twin: TwinFinding | None = None) -> answer.Evidence:
@@ -242,8 +242,8 @@ def test_span_sentence():
 def test_control_sentence():
     """The A/A line gives the false positives and the smallest visible effect, or says that there was no control."""
     assert answer.control_sentence(make_twin()) == (
-        "two copies of hpyvm/pointer were called different in 1 of 11 comparisons; the smallest effects this run could have "
-        "seen anywhere are 0.30 ns and 2.00 %. Nothing below the envelope of its own cell is claimed.")
+        "two copies of hpyvm/pointer were called different in 1 of 11 comparisons; the smallest effect that could have been "
+        "seen is 2.0 % in the median cell, 15.0 % in the worst. Nothing below the envelope of its own cell is claimed.")
     assert "could have seen no effect of any size" in answer.control_sentence(make_twin(0, math.inf, math.inf))
     assert "nothing is claimed" in answer.control_sentence(None)
     assert "nothing is claimed" in answer.control_sentence(TwinFinding("", "", (), 0, 0, {}, math.inf, math.inf))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,8 +47,8 @@ class TwinFinding:
     false_positives: int                              # cells whose interval leaves 0 out, before any adjustment
     comparisons: int
     envelope_ns: Mapping[tuple[str, str], float]      # (interpreter, benchmark) -> TwinCell.envelope_ns
-    smallest_ratio: float                             # the smallest envelopes of any cell: nothing below them is claimed
-    smallest_ns: float                                # anywhere; infinite without a twin
+    typical_ratio: float                              # the envelope of the median cell, and of the worst, as ratios;
+    worst_ratio: float                                # infinite without a twin
 
 
 def analyse(run: Run) -> TwinFinding:
@@ -63,8 +64,8 @@ def analyse_cells(measured: Iterable[Cell], twin: str, confidence: float) -> Twi
     return TwinFinding(
         twin=twin, original=original, cells=found, false_positives=sum(not cell.covers_zero for cell in found),
         comparisons=len(found), envelope_ns={(cell.interpreter, cell.benchmark): cell.envelope_ns for cell in found},
-        smallest_ratio=min((cell.envelope_ratio for cell in found), default=math.inf),
-        smallest_ns=min((cell.envelope_ns for cell in found), default=math.inf))
+        typical_ratio=statistics.median([cell.envelope_ratio for cell in found] or [math.inf]),
+        worst_ratio=max((cell.envelope_ratio for cell in found), default=math.inf))
 
 
 def _compare(cell: Cell, twin: str, original: str, confidence: float) -> TwinCell:
