@@ -45,8 +45,8 @@ class Change:
         return f"from {answer.added_text(self.older.added_ns)} to {answer.added_text(self.newer.added_ns)}"
 
     def __str__(self) -> str:
-        return (f"{self.older.arm}, {self.place}: from {self.older.interpreter} to {self.newer.interpreter} the added time goes "
-                f"{self.passage}.")
+        return (f"{self.older.arm}, {self.place}: from {self.older.interpreter} to {self.newer.interpreter} the added time "
+                f"goes {self.passage}.")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Step:
                 continue
             most = max(mine, key=lambda change: abs(change.newer.added_ns.point - change.older.added_ns.point))
             grown = sum(change.grows for change in mine)
-            how = f"{grown} grow, {len(mine) - grown} shrink" if 0 < grown < len(mine) else "all grow" if grown else "all shrink"
+            how = {0: "all shrink", len(mine): "all grow"}.get(grown, f"{grown} grow, {len(mine) - grown} shrink")
             told.append(f"{len(mine)} cells of {arm}: {how}; most of all {most.place}, {most.passage}.")
         return tuple(told)
 

@@ -213,8 +213,9 @@ def agreement_sentence(rows: Sequence[Mapping], columns: Sequence[Column]) -> st
     """How far the columns' verdicts agree, from the rows of verdicts()."""
     opposed = [row for row in rows if row["opposed"]]
     same = sum(row["same"] for row in rows)
-    said = (f"Of {len(rows)} comparisons that were declared beforehand, {same} {'has' if same == 1 else 'have'} the same verdict "
-            f"in {'both' if len(columns) == 2 else f'all {len(columns)}'} columns, and ")
+    where_all = "both" if len(columns) == 2 else f"all {len(columns)}"
+    said = (f"Of {len(rows)} comparisons that were declared beforehand, {same} {'has' if same == 1 else 'have'} the same "
+            f"verdict in {where_all} columns, and ")
     if not opposed:
         return said + "none is better in one and worse in another."
     named = [f"{row['arm']} over {row['reference']} in {row['benchmark']}" for row in opposed[:ALL_NAMED]]
@@ -274,8 +275,9 @@ def heads(columns: Sequence[Column]) -> list[list[dict]]:
     implementations = [match[1] if match else "" for match in split]
     versions = [{"text": match[2] if match else column.tag, "count": 1, "kind": "n", "title": column.label, "edge": column.edge}
                 for match, column in zip(split, columns)]
+    runs = _spans([(column.group, column.group) for column in columns], "group run", columns)
     rows = [_spans([(column.group, name) for column, name in zip(columns, implementations)], "group", columns), versions]
-    return ([_spans([(column.group, column.group) for column in columns], "group run", columns)] if columns[0].group else []) + rows
+    return [runs, *rows] if columns[0].group else rows
 
 
 def _spans(keys: Sequence[tuple[str, str]], kind: str, columns: Sequence[Column]) -> list[dict]:

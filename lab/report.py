@@ -210,7 +210,7 @@ def merged_view(runs: Sequence[Run]) -> dict[str, Any]:
         "scenarios": scenarios,
         "runs": [{"label": label, "run": run.header, "machine": columns.machine(run), "counts": _counts(run),
                   "tags": [column.tag for column in by_run[label]],
-                  "twin": _analyses(run)[1], "control_sentence": answer.control_sentence(_analyses(run)[1]),
+                  "control_sentence": answer.control_sentence(_analyses(run)[1]),
                   "primary": _primary(by_run[label]).label, "lines": _lines(_primary(by_run[label]), by_run[label]),
                   "versions": _versions(run, _analyses(run)[0]), "failures": run.failures, "warmups": _warmups(run)}
                  for label, run in zip(names, runs)],

@@ -342,6 +342,27 @@ def test_two_runs_side_by_side(command, second):
     assert command("compare", "twelve", "second", "--format", "md")[1].count("\n| cpython") == 2
 
 
+def test_report_of_two_runs(command, tree, second):
+    """``lab report`` of two runs writes one page under both names and ends with five lines for each and how far they agree."""
+    assert second.returncode == 0
+    status, out, err = command("report", "twelve", "second")
+    lines = out.splitlines()
+    assert (status, err, len(lines)) == (0, "", 12)
+    assert lines[-1].endswith("reports/twelve+second/index.html")
+    assert (lines[0].startswith("[twelve:cpython"), lines[5].startswith("[second:cpython")) == (True, True)
+    assert lines[10].startswith("Of ") and (tree / "reports" / "twelve+second" / "index.html").is_file()
+
+
+def test_compare_by_interpreter(command):
+    """``lab compare --by interpreter`` has a column for each interpreter, and is for one run."""
+    status, out, _ = command("compare", "twelve", "--by", "interpreter", "--format", "md")
+    assert (status, "| arm | cpython" in out, "| hpyvm/pointer | +" in out) == (0, True, True)
+    assert command("compare", "twelve", "--by", "interpreter", "--format", "csv")[1].count("\n") == command(
+        "compare", "twelve", "--format", "csv")[1].count("\n")
+    assert command("compare", "twelve", "--by", "interpretr")[2].startswith("lab: unknown view 'interpretr'; the nearest known")
+    assert "--by interpreter shows one run" in command("compare", "twelve", "twelve", "--by", "interpreter")[2]
+
+
 def test_progress_off_a_terminal(second):
     """Plain lines with the time left, at most one for each tenth of the budget, and the name to go on with."""
     lines = [line for line in second.stderr.splitlines() if re.fullmatch(r"\d+ processes, [\d.]+ s left \(.*\)", line)]

@@ -148,7 +148,7 @@ def test_nothing_but_equal_points():
 
 
 def test_spark():
-    """A small line falls as its values do, on the axis that all of its table share, and says them to those who cannot see it."""
+    """A small line falls as its values do, on the axis that all of its table share, and says them in words too."""
     svg = plots.spark((8.0, 2.0, 1.0), 8.0, "steady")
     root = ElementTree.fromstring(svg)
     line = root.find("polyline")
