@@ -8,8 +8,7 @@ BIN := $(VENV)/bin
 bench: install
 	$(BIN)/lab build
 	$(BIN)/lab check all
-	$(BIN)/lab bench all
-	$(BIN)/lab report
+	$(BIN)/lab bench all; status=$$?; $(BIN)/lab report && exit $$status
 
 test: install
 	$(BIN)/python -m pytest

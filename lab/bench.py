@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab import builder, catalogue, conformance, driver, environment, plan, results, venvs
+from lab import builder, catalogue, conformance, driver, environment, interpreters, plan, results, venvs
 from lab.catalogue import TWIN_SUFFIX, Arm, Scenario
 from lab.errors import LabError
 from lab.executor import ProcessExecutor, run_crosscheck
@@ -143,7 +143,7 @@ def _header(prepared: _Bench) -> dict:
                       for each in prepared.scenarios],
         "interpreters": [{"tag": each.tag, "version": each.version, "implementation": each.implementation,
                           "path": Path(each.path).name, "hpy": each.hpy, "unknown": each.unknown} for each in prepared.interpreters],
-        "hashes": _hashes(prepared.top, [each.tag for each in prepared.interpreters]),
+        "primary": interpreters.current().tag, "hashes": _hashes(prepared.top, [each.tag for each in prepared.interpreters]),
         "environment": environment.facts(prepared.top),
         "sheets": [sheet.as_dict() for sheet in made.sheets],
         "not_applicable": [{"interpreter": each.interpreter, "scenario": each.scenario, "benchmark": each.benchmark,

@@ -134,8 +134,9 @@ def run_columns(run: Run, group: str = "") -> list[Column]:
 
 
 def _primary(side_by_side: Sequence[Column]) -> Column:
-    """The interpreter that the page speaks of first: the first of the run that has findings."""
-    return next((column for column in side_by_side if column.evidence.findings), side_by_side[0])
+    """The interpreter that the page speaks of first, of those with findings: the one that ran the lab, else the first."""
+    with_findings = [column for column in side_by_side if column.evidence.findings] or list(side_by_side)
+    return next((column for column in with_findings if column.tag == column.run.header.get("primary")), with_findings[0])
 
 
 def _lines(column: Column, side_by_side: Sequence[Column]) -> list[answer.Line]:

@@ -271,3 +271,10 @@ def test_scenarios_that_one_run_lacks(pair, tmp_path):
     assert f"no number on rack:{INTERPRETER}" in page.plain
     assert {key[0] for key in heat_fields(page) if key[2] == "native_sort"} == {"desk"}
     assert answer.EQUIVALENT in page.plain
+
+
+def test_the_interpreter_that_ran_the_lab_speaks_first(run):
+    """The five lines are its own where the header names it; else those of the first interpreter."""
+    assert all(line.startswith(f"[{TAGS[0]}]") for line in report.summary(run))
+    named = dataclasses.replace(run, header={**run.header, "primary": TAGS[1]})
+    assert all(line.startswith(f"[{TAGS[1]}]") for line in report.summary(named))
