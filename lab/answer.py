@@ -117,7 +117,7 @@ def claim(finding: Finding) -> str:
 
 def mark(finding: Finding) -> str:
     """What stands beside a number for which no difference is claimed, one of MARKS; empty where one is."""
-    if finding.below_resolution and finding.envelope_of:
+    if finding.below_resolution and math.isfinite(finding.envelope_ns):
         return "≈"
     return {BETTER: "", WORSE: "", EQUIVALENT: "="}.get(claim(finding), "?")
 
@@ -369,13 +369,15 @@ def warmup_sentence(series: Sequence[Series]) -> str:
         return ""
     counts = sorted({len(each.ratios) for each in series})
     text = (f"The interpreter compiles while it runs: the first {' or '.join(map(str, counts))} batches of each arm in each "
-            "process are kept as warm-ups, and only the steady part after them is measured. ")
+            "process are kept as warm-ups, and what comes after them is measured. ")
     restless = sorted((each for each in series if not each.steady), key=lambda each: -each.ratios[-1])
     if not restless:
-        return text + f"The last of them took every arm at most {STEADY:g} times its measured median: all were steady."
+        return text + (f"All were steady by then: one of the last two took every arm at most {STEADY:g} times its measured "
+                       "median.")
     named = joined([f"{each.arm} in {each.benchmark} ({each.ratios[-1]:.2f} times)" for each in restless[:LISTED]])
-    return text + (f"Not steady by the last of them (more than {STEADY:g} times the measured median): {len(restless)} of "
-                   f"{len(series)} series, {'the furthest ' if len(restless) > LISTED else ''}{named}.")
+    return text + (f"Steady by then: {len(series) - len(restless)} of {len(series)} series; of the others both of the last two "
+                   f"took more than {STEADY:g} times the measured median: "
+                   f"{'the furthest ' if len(restless) > LISTED else ''}{named}.")
 
 
 def capital(text: str) -> str:

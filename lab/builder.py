@@ -77,13 +77,13 @@ def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[st
         for what, remedy in interpreter.missing:
             raise MissingTool(f"{interpreter.tag} ({interpreter.path}) lacks {what}", remedy)
     plan = _Plan(top, interpreters)
-    with _alone(plan.out):
+    with alone(plan.out):
         _make(top, plan.targets, progress)
     return plan.libraries
 
 
 @contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def alone(out: Path) -> Iterator[None]:
     """Holds the lock of the folder [out], which ends with the process that holds it."""
     out.mkdir(exist_ok=True)
     with open(out / "lock", "w") as lock:

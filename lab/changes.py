@@ -108,6 +108,11 @@ def changed(one: Finding, other: Finding) -> bool:
     return apart and all(map(math.isfinite, limits)) and abs(a.point - b.point) > max(limits)
 
 
+def _has_interval(finding: Finding) -> bool:
+    """Whether there were processes enough for an interval of the added time."""
+    return math.isfinite(finding.added_ns.low) and math.isfinite(finding.added_ns.high)
+
+
 def steps(tags: Sequence[str], findings: Iterable[Finding], conformance: Mapping[str, Sequence[Mapping]]) -> list[Step]:
     """What changes between neighbours among [tags], the interpreters of one run.
 
@@ -119,7 +124,8 @@ def steps(tags: Sequence[str], findings: Iterable[Finding], conformance: Mapping
             known[finding.interpreter][finding.benchmark, finding.arm, finding.reference] = finding
     found = []
     for older, newer in neighbours(tags):
-        pairs = [(finding, known[newer][key]) for key, finding in known[older].items() if key in known[newer]]
+        pairs = [(finding, known[newer][key]) for key, finding in known[older].items() if key in known[newer]
+                 and _has_interval(finding) and _has_interval(known[newer][key])]
         changes = tuple(Change(one, other) for one, other in pairs if changed(one, other))
         answers = [{(each["probe"], each["arm"]): each["outcome"] for each in conformance.get(tag, ())}
                    for tag in (older, newer)]

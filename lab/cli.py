@@ -16,7 +16,8 @@ from lab.errors import LabError, UnknownName
 
 WIDEST = 10_000     # columns: wider than any table
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-PYTHON_HELP = "An interpreter: a tag of `lab list interpreters`, a path or a command. May be given more than once."
+PYTHON_HELP = ("An interpreter: a version (3.12), a tag of `lab list interpreters`, a path or a command; all: every one that "
+               "was found. May be given more than once.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

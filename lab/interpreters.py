@@ -21,6 +21,7 @@ from pathlib import Path
 from lab.errors import InterpreterError, UnknownName
 
 OLDEST = (3, 8)
+TOO_OLD = "the oldest that works is"
 HPY_VERSION = "0.9.0"
 LIMIT_S = 20.0
 NEWEST_SOUGHT = 15     # python3.15 on PATH
@@ -122,7 +123,7 @@ def describe(path: str, limit_s: float = LIMIT_S) -> Interpreter:
     answer = _ask(os.path.abspath(found), limit_s)
     numbers = tuple(answer["numbers"])
     if numbers < OLDEST:
-        raise InterpreterError(f"interpreter {path}: it is Python {answer['version']}; the oldest that works is "
+        raise InterpreterError(f"interpreter {path}: it is Python {answer['version']}; {TOO_OLD} "
                                f"{_dotted(OLDEST)}", _GIVE_ANOTHER)
     # sys.executable sees through wrapper scripts, which may choose another Python in another folder
     return _interpreter(answer, answer["executable"] or os.path.abspath(found))
@@ -140,19 +141,30 @@ def find() -> tuple[Interpreter, ...]:
     names (paths, separated by colons), then those of pyenv and uv, then those on PATH. What is no usable one is left out."""
     from concurrent.futures import ThreadPoolExecutor
 
-    def attempt(path: str) -> Interpreter | None:
-        try:
-            return describe(path)
-        except InterpreterError:
-            return None
-
     with ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-        described = pool.map(attempt, _candidates())
+        described = pool.map(_attempt, _candidates())
     found = {current().tag: current()}
     for interpreter in described:
-        if interpreter is not None:
+        if isinstance(interpreter, Interpreter):
             found.setdefault(interpreter.tag, interpreter)
     return tuple(sorted(found.values(), key=_age))
+
+
+def unusable() -> list[InterpreterError]:
+    """What is wrong with those that LAB_PYTHONS names and that are no usable interpreters, but for ones that are too old."""
+    errors = [error for error in map(_attempt, _given()) if isinstance(error, InterpreterError)]
+    return [error for error in errors if TOO_OLD not in error.message]
+
+
+def _attempt(path: str) -> Interpreter | InterpreterError:
+    try:
+        return describe(path)
+    except InterpreterError as error:
+        return error
+
+
+def _given() -> list[str]:
+    return [path for path in os.environ.get("LAB_PYTHONS", "").split(os.pathsep) if path]
 
 
 def _candidates() -> list[str]:
@@ -160,7 +172,7 @@ def _candidates() -> list[str]:
     home = Path.home()
     pyenv = Path(os.environ.get("PYENV_ROOT") or home / ".pyenv") / "versions"
     uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR") or home / ".local" / "share" / "uv" / "python")
-    paths = [path for path in os.environ.get("LAB_PYTHONS", "").split(os.pathsep) if path]
+    paths = _given()
     for folder in (pyenv, uv):
         paths += sorted(str(path) for name in ("python3", "pypy3") for path in folder.glob(f"*/bin/{name}"))
     names = [f"python3.{minor}{suffix}" for minor in range(OLDEST[1], NEWEST_SOUGHT + 1) for suffix in ("", "t")]

@@ -167,6 +167,15 @@ def _common(runs: Sequence[Run], side_by_side: Sequence[Column], scenarios: Sequ
     }
 
 
+def _cautions(run: Run) -> list[str]:
+    """What nobody has shown about an interpreter, and whether the GIL was on while it was measured."""
+    state = {tag: metadata.get("lab_gil") for tag, metadata in run.metadata.items()}
+    told = {"on": " While this run measured, the GIL was on: a module that was loaded took it back.",
+            "off": " While this run measured, the GIL was off."}
+    return [f"{each['tag']} is a build {each['unknown']}.{told.get(state.get(each['tag']), '')}"
+            for each in run.header["interpreters"] if each.get("unknown")]
+
+
 def view(run: Run) -> dict[str, Any]:
     """What the template shows of one run: plain values, in the order of the page."""
     from lab.analysis import crosscheck, warmup
@@ -180,7 +189,7 @@ def view(run: Run) -> dict[str, Any]:
     primary = _primary(side_by_side)
     return {
         **common,
-        "run": header,
+        "run": header, "cautions": _cautions(run),
         "command": shlex.join([Path(word).name if place == 0 else word for place, word in enumerate(header["command"])]),
         "arm_counts": {kind: sum(each == kind for each in common["kinds"].values()) for kind in columns.KINDS},
         "unusable": [failure for failure in run.failures if not failure["interpreter"] and not failure["scenario"]],

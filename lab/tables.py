@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -117,6 +118,8 @@ def of_two_runs(first: str, one: Sequence[Finding], second: str, other: Sequence
 
 
 def _overlap(a: Finding, b: Finding) -> str:
+    if not all(map(math.isfinite, (a.added_ns.low, a.added_ns.high, b.added_ns.low, b.added_ns.high))):
+        return "no interval"
     return "overlap" if a.added_ns.low <= b.added_ns.high and b.added_ns.low <= a.added_ns.high else "apart"
 
 

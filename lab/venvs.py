@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import builder, interpreters
-from lab.errors import BuildError, InterpreterError, LabError
+from lab.errors import BuildError, InterpreterError, LabError, MissingTool, UnknownName
 from lab.interpreters import HPY_VERSION, Interpreter
 
 STEP_LIMIT_S = 900.0        # HPy is compiled from its sources on 3.12 and later
 TOOLS = ("cffi", "pyperf")
+HPY_ABI = "0.9."            # what an HPy of one's own must be a version of
 # On 3.14 and later HPy's sources provoke warnings, which ones depends on the compiler, and take them for errors; CFLAGS
 # replace all of Python's own, so that without -O3 HPy is slow and without -DNDEBUG its assertions stay on.
 NEWEST_CFLAGS = "-O3 -DNDEBUG -w"
@@ -39,18 +40,19 @@ def ensure(top: Path, interpreter: Interpreter, say: Callable[[str], None] = lam
     Raises InterpreterError: what cannot be used (32 bits, no HPy for it), or the step that failed with its last lines.
     """
     _refuse_unusable(interpreter)
-    if not interpreter.lacks("HPy", "cffi", "pyperf"):
+    if not interpreter.lacks("HPy", "cffi", "pyperf") and not _has_another_hpy(interpreter):
         return interpreter
     folder = _folder(top, interpreter)
     python = folder / "bin" / "python"
     todo = steps(interpreter, folder)
     stamp, wanted = folder / "lab-stamp", _stamp(interpreter, todo)
-    if not (stamp.is_file() and stamp.read_text() == wanted):
-        shutil.rmtree(folder, ignore_errors=True)
-        for step in todo:
-            say(f"{interpreter.tag}: {step.what}")
-            _run(interpreter, step)
-        stamp.write_text(wanted)
+    with builder.alone(top / "build"):
+        if not (stamp.is_file() and stamp.read_text() == wanted):
+            shutil.rmtree(folder, ignore_errors=True)
+            for step in todo:
+                say(f"{interpreter.tag}: {step.what}")
+                _run(interpreter, step)
+            stamp.write_text(wanted)
     found = interpreters.describe(str(python))
     lacking = found.lacks("HPy", "cffi", "pyperf")
     if lacking:
@@ -61,20 +63,26 @@ def ensure(top: Path, interpreter: Interpreter, say: Callable[[str], None] = lam
 
 
 def prepare(top: Path, wanted: Sequence[str], say: Callable[[str], None] = lambda text: None
-            ) -> tuple[list[Interpreter], list[InterpreterError]]:
+            ) -> tuple[list[Interpreter], list[LabError]]:
     """The interpreters that [wanted] names (interpreters.select), each with its environment, and what is wrong with others.
 
-    Raises UnknownName for a name that nothing answers to, and InterpreterError where none of them can be used.
+    Raises UnknownName or InterpreterError where none of them can be used.
     """
     usable: dict[str, Interpreter] = {}
-    unusable: list[InterpreterError] = []
+    first: dict[str, str] = {}      # tag -> the path it was given by
+    unusable: list[LabError] = []
     for name in wanted or (interpreters.current().path,):
         try:
             found = interpreters.select([name])
-        except InterpreterError as error:
+        except (InterpreterError, UnknownName) as error:
             unusable.append(error)
             continue
+        unusable += interpreters.unusable() if name == "all" else []
         for interpreter in found:
+            if first.setdefault(interpreter.tag, interpreter.path) != interpreter.path:
+                unusable.append(InterpreterError(f"interpreter {interpreter.path}: another {interpreter.tag} was given first, "
+                                                 f"{first[interpreter.tag]}", "give one for each tag"))
+                continue
             try:
                 ready = ensure(top, interpreter, say)
                 usable[ready.tag] = ready
@@ -91,13 +99,12 @@ def ready(top: Path, wanted: Sequence[str], say: Callable[[str], None] = lambda 
 
     Raises what prepare and builder.build raise where none is left.
     """
-    found, errors = prepare(top, wanted, say)
-    unusable: list[LabError] = list(errors)
+    found, unusable = prepare(top, wanted, say)
     if len(found) > 1:
         for interpreter in list(found):
             try:
                 builder.build(top, [interpreter], lambda output: say(f"built {output}"))
-            except BuildError as error:
+            except (BuildError, MissingTool) as error:
                 found.remove(interpreter)
                 unusable.append(InterpreterError(f"interpreter {interpreter.tag}: {error.message}", error.remedy))
     if not found:
@@ -111,10 +118,12 @@ def overview(top: Path, found: Sequence[Interpreter]) -> list[tuple[str, str, st
     for each in found:
         said = [f"HPy {each.hpy}" if each.hpy else "no HPy of its own"]
         said += [f"lacks {what}: {remedy}" for what, remedy in each.lacks("headers")]
-        if each.lacks("HPy", "cffi", "pyperf") and (each.hpy or each.implementation == "cpython"):
+        if (each.lacks("HPy", "cffi", "pyperf") or _has_another_hpy(each)) and (each.hpy or each.implementation == "cpython"):
             made = (_folder(top, each) / "lab-stamp").is_file()
-            said.append(f"its environment {'is' if made else 'will be made in'} build/env/{each.tag}")
+            brings = f"HPy {HPY_VERSION} in " if each.implementation == "cpython" else "cffi and pyperf in "
+            said.append(f"{brings if made else 'its environment will be made in '}build/env/{each.tag}")
         rows.append((each.tag, each.path, "; ".join([*said, *([each.unknown] if each.unknown else [])])))
+    rows += [("unusable", error.message, error.remedy) for error in interpreters.unusable()]
     if not any(each.free_threaded for each in found):
         rows.append(("cpython3.13t…", "n/a", "no CPython without the GIL was found; uv python install 3.14t brings one"))
     return rows
@@ -128,6 +137,12 @@ def _refuse_unusable(interpreter: Interpreter) -> None:
     if interpreter.bits != 64:
         raise InterpreterError(f"interpreter {interpreter.path}: a build for {interpreter.bits} bits; the lab's libraries are "
                                "for 64", "give one for 64 bits")
+    if "musl" in interpreter.ext_suffix or "musl" in interpreter.libc:
+        raise InterpreterError(f"interpreter {interpreter.path}: built for musl; the lab's libraries are built for this "
+                               "machine's C library", "give one built for glibc: of the distribution, of pyenv or of uv")
+    if interpreter.implementation != "cpython" and interpreter.hpy and not interpreter.hpy.startswith(HPY_ABI):
+        raise InterpreterError(f"interpreter {interpreter.path}: its HPy is {interpreter.hpy}, of another ABI than the "
+                               f"{HPY_ABI}x that the extension halves are built for", "give PyPy 7.3.19, which ships HPy 0.9.1")
     if interpreter.implementation != "cpython" and not interpreter.hpy:
         raise InterpreterError(f"interpreter {interpreter.path}: {interpreter.implementation} {interpreter.version} without an "
                                "HPy of its own, and none can be installed into it", "give PyPy 7.3.19, which ships HPy")
@@ -161,9 +176,15 @@ def _hpy_steps(interpreter: Interpreter, install: Sequence[str]) -> list[Step]:
             Step(f"compiling HPy {HPY_VERSION}", (*install, "--no-build-isolation", hpy), {"CFLAGS": NEWEST_CFLAGS})]
 
 
+def _has_another_hpy(interpreter: Interpreter) -> bool:
+    """Whether a CPython came with an HPy that the extension halves are not built for; it gets an environment all the same."""
+    return interpreter.implementation == "cpython" and interpreter.hpy != HPY_VERSION
+
+
 def _stamp(interpreter: Interpreter, todo: Sequence[Step]) -> str:
     """What an environment was made of: another interpreter, or other commands, make it anew."""
-    text = repr((interpreter.path, interpreter.version, [(step.argv[1:], dict(step.variables)) for step in todo]))
+    text = repr((interpreter.path, interpreter.version, [(step.what.removesuffix(" with uv"), dict(step.variables))
+                                                         for step in todo]))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

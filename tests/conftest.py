@@ -33,7 +33,9 @@ def interpreters_given():
     for path in given:
         try:
             each = interpreters.describe(path)
-        except InterpreterError:    # too old ones among them
-            continue
+        except InterpreterError as error:
+            if interpreters.TOO_OLD in error.message:
+                continue
+            raise
         found.setdefault(each.tag, each)
     return [venvs.ensure(TOP, each) for each in found.values()]

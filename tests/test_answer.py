@@ -266,16 +266,16 @@ def make_series(arm: str, *ratios: float) -> Series:
 def test_warmup_sentence():
     """It says what was left out and that all was steady, or which arms were not, the furthest first."""
     begin = ("The interpreter compiles while it runs: the first 3 batches of each arm in each process are kept as warm-ups, "
-             "and only the steady part after them is measured. ")
+             "and what comes after them is measured. ")
     steady = make_series("a/x", 9.0, 2.0, 1.05)
     assert answer.warmup_sentence([]) == ""
     assert answer.warmup_sentence([steady]) == begin + (
-        "The last of them took every arm at most 1.1 times its measured median: all were steady.")
+        "All were steady by then: one of the last two took every arm at most 1.1 times its measured median.")
     assert answer.warmup_sentence([steady, make_series("b/x", 9.0, 2.0, 1.5), make_series("c/x", 9.0, 5.0, 3.0)]) == begin + (
-        "Not steady by the last of them (more than 1.1 times the measured median): 2 of 3 series, "
+        "Steady by then: 1 of 3 series; of the others both of the last two took more than 1.1 times the measured median: "
         "c/x in attached_call[mode=throughput] (3.00 times) and b/x in attached_call[mode=throughput] (1.50 times).")
     many = answer.warmup_sentence([make_series(f"a/{place}", 2.0 + place) for place in range(6)])
-    assert "6 of 6 series, the furthest a/5 in " in many and "a/1 in " not in many
+    assert "0 of 6 series" in many and "the furthest a/5 in " in many and "a/1 in " not in many
 
 
 def test_benchmarks_of_a_scenario():

@@ -143,7 +143,7 @@ def test_warm_up_is_shown(page):
         for benchmark in (catalogue.benchmark_name(scenario.name, each) for each in scenario.cells())}
     ratios = [float(ratio) for ratio in shown[0]["data-ratios"].split(",")]
     assert ratios == pytest.approx(SERIES, rel=0.1)
-    assert page.plain.count("only the steady part after them is measured") == len(catalogue.scenarios())
+    assert page.plain.count("what comes after them is measured") == len(catalogue.scenarios())
 
 
 def test_unusable_interpreters_are_named(tmp_path):
@@ -278,3 +278,13 @@ def test_the_interpreter_that_ran_the_lab_speaks_first(run):
     assert all(line.startswith(f"[{TAGS[0]}]") for line in report.summary(run))
     named = dataclasses.replace(run, header={**run.header, "primary": TAGS[1]})
     assert all(line.startswith(f"[{TAGS[1]}]") for line in report.summary(named))
+
+
+def test_what_is_unknown_of_a_build_without_the_gil_stands_in_the_page(tmp_path):
+    """The header's own words, and whether the GIL was on while it was measured."""
+    run = results.load(make_run(tmp_path / "run", processes=6, rounds=2))
+    header = {**run.header, "interpreters": [{**run.header["interpreters"][0], "unknown": "without the GIL, so & so"}]}
+    metadata = {INTERPRETER: {**run.metadata[INTERPRETER], "lab_gil": "on"}}
+    text = report.render(dataclasses.replace(run, header=header, metadata=metadata), tmp_path / "page").read_text()
+    assert f"{INTERPRETER} is a build without the GIL, so &amp; so. While this run measured, the GIL was on" in text
+    assert "without the GIL" not in report.render(run, tmp_path / "other").read_text()

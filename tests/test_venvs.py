@@ -63,6 +63,29 @@ def test_the_others_go_on(tmp_path):
         venvs.prepare(tmp_path, [str(tmp_path / "nothing")])
 
 
+def test_a_name_that_nothing_answers_to_does_not_stop_the_others(tmp_path):
+    """An unknown name is answered beside the rest."""
+    good, wrong = venvs.prepare(tmp_path, ["nonsense", interpreters.current().path])
+    assert good == [interpreters.current()]
+    assert [error.message.split(";")[0] for error in wrong] == ["unknown interpreter 'nonsense'"]
+
+
+def test_a_second_interpreter_of_a_tag_is_refused_by_name(tmp_path, monkeypatch):
+    """Its environment would take the place of the first one's."""
+    other = dataclasses.replace(interpreters.current(), path="/opt/other/python")
+    monkeypatch.setattr(venvs.interpreters, "select", lambda names: [other] if names == ["other"] else [interpreters.current()])
+    good, wrong = venvs.prepare(tmp_path, ["first", "other"])
+    assert good == [interpreters.current()]
+    assert f"/opt/other/python: another {other.tag} was given first" in wrong[0].message
+
+
+def test_another_hpy_than_the_one_built_for_gets_an_environment(tmp_path):
+    """A CPython with HPy 1.0 is not used as it is: HPy 0.9.0 goes into an environment for it."""
+    own = dataclasses.replace(interpreters.current(), hpy="1.0.0")
+    rows = venvs.overview(tmp_path, [own])
+    assert rows[0][2] == f"HPy 1.0.0; its environment will be made in build/env/{own.tag}"
+
+
 def test_headers_are_asked_for_by_name(tmp_path):
     """Without Python.h nothing can be built: the command that brings it is the remedy."""
     lacking = (("headers (no Python.h in /opt/include)", "apt-get install python3.11-dev"),)
@@ -74,6 +97,8 @@ def test_headers_are_asked_for_by_name(tmp_path):
 @pytest.mark.parametrize("changes, words", [
     ({"bits": 32}, "a build for 32 bits"),
     ({"implementation": "pypy"}, "without an HPy of its own"),
+    ({"implementation": "pypy", "hpy": "0.0.4"}, "its HPy is 0.0.4, of another ABI"),
+    ({"ext_suffix": ".cpython-312-x86_64-linux-musl.so"}, "built for musl"),
 ])
 def test_what_cannot_be_used_is_refused_by_name(tmp_path, changes, words):
     """A 32-bit build and an interpreter without HPy: named, with what to do."""

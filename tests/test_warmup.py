@@ -25,7 +25,7 @@ def test_nothing_was_warmed_up(tmp_path):
     assert warmup.analyse(load(make_run(tmp_path / "run", processes=2))) == []
 
 
-@pytest.mark.parametrize("factors, steady", [((8.0, 2.0, 1.02), True), ((8.0, 4.0, 1.5), False)])
+@pytest.mark.parametrize("factors, steady", [((8.0, 2.0, 1.02), True), ((8.0, 4.0, 1.5), False), ((8.0, 1.0, 1.0, 1.0, 1.7), True)])
 def test_series_are_multiples_of_the_measured_median(tmp_path, factors, steady):
     """Each warm-up batch over its own process's median; steady where the last is like the measured ones."""
     found = warmup.analyse(with_warmups(tmp_path / "run", factors))

@@ -23,8 +23,8 @@ class Series:
 
     @property
     def steady(self) -> bool:
-        """Whether the last warm-up batch already took no longer than the measured ones."""
-        return self.ratios[-1] <= STEADY
+        """Whether one of the last two warm-up batches took no longer than the measured ones; two, since one may be disturbed."""
+        return min(self.ratios[-2:]) <= STEADY
 
 
 def analyse(run: Run) -> list[Series]:

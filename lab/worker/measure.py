@@ -137,7 +137,10 @@ def run_job(job, progress):
 def collect_metadata():
     """What pyperf says of this interpreter and machine."""
     import pyperf
-    return pyperf.Run([1.0], metadata={"unit": "second"}, collect_metadata=True).get_metadata()
+    metadata = pyperf.Run([1.0], metadata={"unit": "second"}, collect_metadata=True).get_metadata()
+    # after everything was loaded: a build without the GIL takes it back for modules that do not say they can do without
+    metadata["lab_gil"] = "on" if getattr(sys, "_is_gil_enabled", lambda: True)() else "off"
+    return metadata
 
 
 def main():

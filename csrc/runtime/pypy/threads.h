@@ -37,9 +37,14 @@ static inline int hpyrt_attach(hpyrt_view *view)
     hpyrt_record *record = hpyrt_this_thread;
     if (__builtin_expect(record == NULL, 0) && (record = hpyrt_make_record()) == NULL)
         return -1;
-    if (record->depth == HPYRT_MAX_DEPTH || !Py_IsInitialized())
+    if (record->depth == HPYRT_MAX_DEPTH)
         return -1;
-    int frame = PyGILState_Check() ? HPYRT_ATTACHED_ALREADY : (int)PyGILState_Ensure();
+    int frame = HPYRT_ATTACHED_ALREADY;
+    if (!PyGILState_Check()) {
+        if (!Py_IsInitialized())
+            return -1;
+        frame = (int)PyGILState_Ensure();
+    }
     record->frames[record->depth++] = frame;
     return 0;
 }
