@@ -23,7 +23,7 @@ from lab.interpreters import Interpreter
 
 CONFIDENCE = 0.95
 MARGINS = {"absolute_ns": 0.5, "relative": 0.02,
-           "rule": "the largest of absolute_ns, relative × the reference arm's median, and the A/A envelope of the cell"}
+           "rule": "the larger of absolute_ns and relative × the reference arm's median"}
 CROSSCHECK_SHARE = 0.15     # of the budget, where a plain pyperf.Runner runs beside the paired protocol
 CROSSCHECK_FROM_S = 120.0   # smaller budgets have no time for it
 WORKER = Path(__file__).resolve().parent / "worker"

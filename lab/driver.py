@@ -92,6 +92,7 @@ class _Bench:
     loops: dict[str, dict[str, int]] | None = None
     left_out: set[tuple[str, str]] = field(default_factory=set)             # (benchmark, arm) that failed
     strikes: int = 0
+    tried_again: set[str] = field(default_factory=set)                      # benchmarks whose reference failed once
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=3))  # of its last processes
     log_ratios: dict[tuple[str, str], list[float]] = field(default_factory=dict)    # to the reference, sorted, by process
 
@@ -252,12 +253,18 @@ class _Scheduler:
             if bench.strikes < STRIKES:
                 return
             culprits, what = running, f"given up after {STRIKES} workers in a row failed; the last one: {what}"
+        references = {name for name, culprit in culprits if culprit == bench.sheet.reference} - bench.tried_again
+        if references and len(culprits) == 1:
+            # all other arms of the benchmark hang on it: once, it may have been an accident from outside
+            bench.tried_again |= references
+            self._fail(bench, culprits[0][0], None, f"{what} while {arm} ran; tried again", error)
+            return
         for name, culprit in culprits:
             self._fail(bench, name, culprit, what, error)
         for name, _ in [pair for pair in culprits if pair[1] == bench.sheet.reference]:
             for pair in running:
                 if pair[0] == name and pair not in bench.left_out:
-                    self._fail(bench, *pair, f"the reference crashed ({bench.sheet.reference}: {error.message})", error)
+                    self._fail(bench, *pair, f"the reference failed ({bench.sheet.reference}: {error.message})", error)
 
     def _fail(self, bench: _Bench, benchmark: str | None, arm: str | None, what: str, error: WorkerError) -> None:
         if benchmark and arm:

@@ -23,6 +23,8 @@ def read_header(folder: Path) -> dict:
         content = (folder / HEADER).read_bytes()
     except FileNotFoundError:
         raise ResultsError(f"run {folder.name!r}: {HEADER} is missing", RESTORE) from None
+    except OSError as error:
+        raise ResultsError(f"run {folder.name!r}: {HEADER} cannot be read: {error.strerror}", RESTORE) from None
     header = check_schema(folder, HEADER, parse_json(folder, HEADER, content))
     while header["schema"] < SCHEMA:
         upgrade = UPGRADES.get(header["schema"])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lab import answer
 from lab.catalogue import TWIN_SUFFIX
+from lab.answer import claim
 from lab.units import format_ns, format_ratio
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def of_run(findings: Sequence[Finding]) -> list[Table]:
 def _row(finding: Finding) -> tuple[str, ...]:
     itself = finding.arm == finding.reference
     return (finding.arm, "–" if itself else interval(finding.added_ns), "–" if itself else ratio_interval(finding.ratio),
-            format_ns(finding.absolute_ns.point), format_ns(finding.floor_ns), str(finding.processes), finding.verdict)
+            format_ns(finding.absolute_ns.point), format_ns(finding.floor_ns), str(finding.processes), claim(finding))
 
 
 def by_interpreter(findings: Sequence[Finding]) -> list[Table]:

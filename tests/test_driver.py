@@ -285,17 +285,31 @@ def test_impossible_times_cost_their_cell(values):
     assert store.failures[0]["what"].startswith("answered nonsense")
 
 
+def test_a_reference_that_fails_once_is_tried_again():
+    """One kill from outside while the reference runs costs a process, not the cells of all arms beside it."""
+    accidents = []
+
+    def trouble(job):
+        if any(cell["benchmark"] == "call[n=1]" for cell in job["cells"]) and not accidents:
+            accidents.append(job)
+            raise crash(job, "call[n=1]", "reference")
+    _, store, *_ = measure(trouble=trouble)
+    assert [(each["benchmark"], each["arm"], each["what"]) for each in store.failures] == [
+        ("call[n=1]", None, "killed by SIGSEGV while reference ran; tried again")]
+
+
 def test_without_its_reference_a_cell_is_given_up():
-    """The arms beside a reference that crashed are recorded as failed, in that benchmark alone."""
+    """The arms beside a reference that crashed twice are recorded as failed, in that benchmark alone."""
     def trouble(job):
         for cell in job["cells"]:
             if cell["benchmark"] == "call[n=1]" and "arm0" in arms_of(job, cell):
                 raise crash(job, "call[n=1]", "reference")
     _, store, *_ = measure(trouble=trouble)
     assert [(each["benchmark"], each["arm"], each["what"]) for each in store.failures] == [
+        ("call[n=1]", None, "killed by SIGSEGV while reference ran; tried again"),
         ("call[n=1]", "reference", "killed by SIGSEGV"),
-        ("call[n=1]", "arm0", "the reference crashed (reference: killed by SIGSEGV)"),
-        ("call[n=1]", "other0", "the reference crashed (reference: killed by SIGSEGV)")]
+        ("call[n=1]", "arm0", "the reference failed (reference: killed by SIGSEGV)"),
+        ("call[n=1]", "other0", "the reference failed (reference: killed by SIGSEGV)")]
     assert store.counts()["call", 0] > 6
 
 

@@ -42,7 +42,7 @@ class Finding:
     mean_added_ns: Estimate    # the mean instead of the median, with a bootstrap interval: beside it, never for a verdict
     p: float                   # NaN for the reference itself
     p_adjusted: float          # NaN where nothing was declared
-    margin_ns: float           # for equivalence: the largest of the absolute, the relative and the A/A envelope
+    margin_ns: float           # for equivalence: the larger of the absolute and the relative; never widened by noise
     envelope_ns: float         # A/A: no difference up to this is called one; infinite where no twin ran
     envelope_of: str           # the benchmark it was seen in: this one, or the worst of the interpreter; "" where no twin ran
     verdict: str               # "better", "worse", "equivalent", "unresolved"; "reference"; "undeclared"
@@ -97,9 +97,9 @@ class _Rules:
         source = benchmark if benchmark in seen else max(seen, key=seen.__getitem__)
         return seen[source], source
 
-    def margin(self, reference_ns: float, envelope_ns: float) -> float:
-        """The margin for equivalence in ns; an envelope without bound proves nothing equivalent."""
-        return max(self.absolute_ns, self.relative * reference_ns, envelope_ns if math.isfinite(envelope_ns) else 0.0)
+    def margin(self, reference_ns: float) -> float:
+        """The margin for equivalence in ns. The A/A envelope has no part in it: noise makes nothing equivalent."""
+        return max(self.absolute_ns, self.relative * reference_ns)
 
 
 def analyse(run: Run) -> list[Finding]:
@@ -151,7 +151,7 @@ def _finding(pair: _Pair, rules: _Rules) -> Finding:
     itself = pair.arm == pair.reference
     reference_ns = float(np.median(stats.process_medians(reference)))
     envelope_ns, envelope_of = rules.envelope(cell.interpreter, cell.benchmark)
-    margin_ns = rules.margin(reference_ns, envelope_ns)
+    margin_ns = rules.margin(reference_ns)
     p_adjusted = rules.p_adjusted.get(pair.key, math.nan)
     return Finding(
         interpreter=cell.interpreter, scenario=cell.scenario, benchmark=cell.benchmark, parameters=cell.parameters,
