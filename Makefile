@@ -1,4 +1,5 @@
 # make bench: from a fresh clone to a report.   make test: everything the tests need, then the tests.
+# BENCH: further arguments of lab bench, such as BENCH='--preset quick'.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 bench: install
 	$(BIN)/lab build
 	@# a failed cell or a broken claim is in the report, and in the exit status
-	@status=0; $(BIN)/lab check all || status=$$?; $(BIN)/lab bench all || status=$$?; \
+	@status=0; $(BIN)/lab check all || status=$$?; $(BIN)/lab bench all $(BENCH) || status=$$?; \
 	$(BIN)/lab report || status=$$?; exit $$status
 
 test: install
