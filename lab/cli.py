@@ -281,7 +281,7 @@ class _Progress(_Bar):
 @cli.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 def report(runs):
-    """Render a run, or several side by side, as one HTML file in reports/.
+    """Render a run, or several, as one HTML file in reports/.
 
     RUN is its name or folder; the latest, if none is given. Several runs, of one machine or of many, have columns of their own:
     no time is pooled.

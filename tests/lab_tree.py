@@ -26,7 +26,7 @@ def copy_tree(top: Path, built_for: str = "") -> Path:
 
 def rename(folder: Path, **names: str) -> None:
     """Replace each of [names] by its value in every file of [folder]."""
-    for path in (path for path in folder.rglob("*") if path.is_file()):
+    for path in (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__"):
         text = path.read_text(encoding="utf-8")
         for old, new in names.items():
             text = text.replace(old, new)
