@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lab import answer
 from lab.catalogue import TWIN_SUFFIX
 from lab.answer import claim
+from lab.catalogue import TWIN_SUFFIX
 from lab.units import format_ns, format_ratio
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def of_run(findings: Sequence[Finding]) -> list[Table]:
 def _row(finding: Finding) -> tuple[str, ...]:
     itself = finding.arm == finding.reference
     return (finding.arm, "–" if itself else interval(finding.added_ns), "–" if itself else ratio_interval(finding.ratio),
-            format_ns(finding.absolute_ns.point), format_ns(finding.floor_ns), str(finding.processes), claim(finding))
+            format_ns(finding.absolute_ns.point), format_ns(finding.floor_ns), str(finding.processes),
+            "A/A twin" if finding.arm.endswith(TWIN_SUFFIX) else claim(finding))
 
 
 def by_interpreter(findings: Sequence[Finding]) -> list[Table]:
