@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lab import answer
-from lab.catalogue import TWIN_SUFFIX
 from lab.answer import claim
 from lab.catalogue import TWIN_SUFFIX
 from lab.units import format_ns, format_ratio

@@ -15,14 +15,11 @@ from pathlib import Path
 
 from lab import builder, interpreters
 from lab.errors import BuildError, InterpreterError, LabError, MissingTool, UnknownName
-from lab.interpreters import HPY_VERSION, Interpreter
+from lab.interpreters import HPY_VERSION, NEWEST_CFLAGS, Interpreter
 
 STEP_LIMIT_S = 900.0        # HPy is compiled from its sources on 3.12 and later
 TOOLS = ("cffi", "pyperf")
 HPY_ABI = "0.9."            # what an HPy of one's own must be a version of
-# On 3.14 and later HPy's sources provoke warnings, which ones depends on the compiler, and take them for errors; CFLAGS
-# replace all of Python's own, so that without -O3 HPy is slow and without -DNDEBUG its assertions stay on.
-NEWEST_CFLAGS = "-O3 -DNDEBUG -w"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """lab.executor: real processes that answer, crash, hang and talk too much; and a plain pyperf run."""
 
-import json
 import os
 import signal
 import sys

@@ -11,7 +11,6 @@ import os
 from loading import BARE, LEAVE, MODES, CheckFailed
 
 ARG = 7                     # what the callback is called with, unless the scenario says otherwise
-REFUSAL = "refused or raised"
 
 
 class Cell:

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-from loading import BARE, LEAVE, Arm, Lab      # noqa: F401  (probes take the flags from here)
+from loading import LEAVE, Arm, Lab      # noqa: F401  (probes take the flag from here)
 
 SETTLE_S = 2.0              # thread states of threads that ended are freed by a pending call
 

@@ -1,7 +1,8 @@
 /* The C library calls back from threads that it started itself.
 
    run->size says how: 0, one thread, which has called back once before the timed part; 1, run->loops threads after one
-   another, each of which makes one timed call, its first. The clock is read around each of those, 20 to 50 ns of several thousand. */
+   another, each of which makes one timed call, its first. The clock is read around each of those, so that reading it is in
+   every arm's time alike. */
 #include "native.h"
 
 static int once(native_run *run)
