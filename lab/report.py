@@ -181,7 +181,7 @@ def view(run: Run) -> dict[str, Any]:
     from lab.analysis import crosscheck, warmup
 
     findings, control = _analyses(run)
-    rows, warmups = crosscheck.analyse(run), warmup.analyse(run)
+    rows, warmups = crosscheck.analyse(run, findings), warmup.analyse(run)
     header, side_by_side = run.header, run_columns(run)
     common = _common([run], side_by_side, header["scenarios"])
     tags = [column.tag for column in side_by_side]

@@ -128,8 +128,15 @@ def process_medians(x: Sequence) -> np.ndarray:
 
     x: [process][round], any unit, NaN for missing; a process without a value is dropped.
     """
-    present = (_present(rounds) for rounds in x)
-    return np.array([np.median(values) for values in present if len(values)], dtype=float)
+    rows = [np.asarray(rounds, dtype=float).ravel() for rounds in x]
+    table = np.full((len(rows), max(map(len, rows), default=0)), np.nan)
+    for row, rounds in zip(table, rows):
+        row[:len(rounds)] = rounds
+    table.sort(axis=1)    # NaN last, so the present values of each row are its first ones
+    present = (~np.isnan(table)).sum(axis=1)
+    table, present = table[present > 0], present[present > 0]
+    which = np.arange(len(table))
+    return (table[which, (present - 1) // 2] + table[which, present // 2]) / 2
 
 
 def paired_added(a: Sequence, b: Sequence, confidence: float = 0.95) -> Estimate:

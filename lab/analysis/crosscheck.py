@@ -42,9 +42,11 @@ class Row:
     agrees: bool | None              # whether both say the same; None for the reference, and where either says nothing
 
 
-def analyse(run: Run) -> list[Row]:
-    """A row for each interpreter, benchmark and arm that plain pyperf measured, in that order."""
-    findings = {(each.interpreter, each.benchmark, each.arm): each for each in paired.analyse(run)}
+def analyse(run: Run, findings: list[paired.Finding] | None = None) -> list[Row]:
+    """A row for each interpreter, benchmark and arm that plain pyperf measured; [findings]: of paired, where at hand."""
+    findings = {(each.interpreter, each.benchmark, each.arm): each
+                for each in (paired.analyse(run) if findings is None else findings)
+                if each.reference == run.header["reference"][each.scenario]}
     scenarios = {benchmark: each["name"] for each in run.header["scenarios"] for benchmark in parameter_sets([each])}
     measured = {(interpreter, benchmark.get_name(), arm): benchmark
                 for (interpreter, arm), suite in run.crosscheck.items() for benchmark in suite}

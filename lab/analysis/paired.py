@@ -146,8 +146,9 @@ def _pair(cell: Cell, arm: str, reference: str) -> _Pair | None:
 
 def _finding(pair: _Pair, rules: _Rules) -> Finding:
     cell, (times, reference) = pair.cell, pair.times()
-    added = stats.paired_added(times, reference, rules.confidence)
     differences = stats.pair_differences(times, reference)
+    medians = stats.process_medians(differences)
+    added = stats.median_interval(medians, rules.confidence)
     itself = pair.arm == pair.reference
     reference_ns = float(np.median(stats.process_medians(reference)))
     envelope_ns, envelope_of = rules.envelope(cell.interpreter, cell.benchmark)
@@ -159,13 +160,13 @@ def _finding(pair: _Pair, rules: _Rules) -> Finding:
         absolute_ns=stats.median_interval(stats.process_medians(times), rules.confidence), floor_ns=float(np.nanmin(times)),
         reference_ns=reference_ns, added_ns=added, ratio=stats.paired_ratio(times, reference, rules.confidence),
         mean_added_ns=stats.hierarchical_mean(differences, rules.seed, rules.confidence),
-        p=math.nan if itself else pair.p(), p_adjusted=p_adjusted, margin_ns=margin_ns, envelope_ns=envelope_ns,
+        p=math.nan if itself else stats.paired_p(medians), p_adjusted=p_adjusted, margin_ns=margin_ns, envelope_ns=envelope_ns,
         envelope_of=envelope_of, verdict="reference" if itself else _verdict(added, p_adjusted, margin_ns, envelope_ns, rules),
         below_resolution=not itself and abs(added.point) <= envelope_ns,
         contaminated=float(cell.flagged[pair.arm][pair.rows][~np.isnan(times)].mean()),
         added_clean_ns=stats.paired_added(*pair.times(clean=True), rules.confidence),
         shares=stats.variance_shares(times if itself else differences),
-        drift=stats.drifted(stats.process_medians(times if itself else differences)))
+        drift=stats.drifted(stats.process_medians(times) if itself else medians))
 
 
 def _verdict(added: Estimate, p_adjusted: float, margin_ns: float, envelope_ns: float, rules: _Rules) -> str:
