@@ -8,8 +8,9 @@
 static void register_context(HPyContext *ctx)
 {
     hpyrt_view *view = hpyrt_current_view();
-    if (view != NULL)
-        hpyrt_set_context(view, ctx);
+    HPyContext *admitted = view != NULL ? hpyrt_admit(ctx) : NULL;
+    if (admitted != NULL)
+        hpyrt_set_context(view, admitted);
 }
 
 static const HPyLab_Runtime table = {

@@ -23,28 +23,64 @@
 
 typedef struct hpyrt_view hpyrt_view;
 
+/* What an acquisition does for a thread that is not attached to any interpreter. */
+typedef enum {
+    HPYRT_ATTACH = 0,           /* attaches it */
+    HPYRT_ATTACHED_ONLY = 1,    /* refuses it, and changes nothing */
+} hpyrt_policy;
+
+/* What a token or a trampoline remembers of the context it was made from, and owns. It is used again for the next one but never
+   freed, so that a thread on its way in may read it whatever another thread does: see origins.h. */
+typedef struct hpyrt_origin hpyrt_origin;
+struct hpyrt_origin {
+    hpyrt_view *view;
+    HPyContext *context;        /* as admitted, see contexts.h */
+    hpyrt_policy policy;
+    _Atomic bool closed;        /* given back: whoever is on the way in is refused */
+    PyObject *captured;         /* a strong reference, or NULL */
+    void (*recycle)(hpyrt_origin *origin);      /* called once when it is closed and nobody is inside: it may be used again */
+    void *owner;                /* the token or the trampoline */
+    hpyrt_origin *next;         /* among the closed ones that somebody is inside of */
+};
+
 /* Called in each interpreter, attached to it, when the runtime module is initialised there. 0, or -1 with an exception. */
 int hpyrt_open_view(void);
 
 /* The view of the interpreter that the calling thread is attached to; NULL if there is none. */
 hpyrt_view *hpyrt_current_view(void);
 
-/* Attach the calling thread to [view]'s interpreter until hpyrt_detach. 0, or -1: refused, nothing changed. */
-static inline int hpyrt_attach(hpyrt_view *view);
+/* Attach the calling thread to the interpreter of [origin] until hpyrt_detach; a thread that is attached to another one is
+   switched, under either policy. 0, or -1: refused, nothing changed. */
+static inline int hpyrt_attach(hpyrt_origin *origin);
 
 /* As hpyrt_attach, to the interpreter that HPy_EnterContext and HPyVM mean: the one the thread is attached to, else that of
    its last acquisition, else the main one. Its view; NULL: refused, nothing changed, as also where no extension has
    registered a context there. */
-static inline hpyrt_view *hpyrt_attach_ambient(void);
+static inline hpyrt_view *hpyrt_attach_ambient(hpyrt_policy policy);
 
 /* End the calling thread's innermost acquisition. Without one it does nothing. */
 static inline void hpyrt_detach(void);
 
-/* The context of the extension that registered last in [view]'s interpreter; NULL if none has. */
+/* Whether a thread is inside an acquisition of [origin], or on its way into one. The calling thread is attached, and [origin]
+   is closed, so that the answer false stays true. */
+bool hpyrt_in_use(const hpyrt_origin *origin);
+
+/* Let the calling thread's innermost acquisition no longer count as one of its origin. */
+void hpyrt_forget_origin(void);
+
+/* Leave [context], which was lent for the calling thread's innermost acquisition, to the detach that ends it. */
+void hpyrt_keep_lent(HPyContext *context);
+
+/* In contexts.c; called by hpyrt_detach, on the thread that is still attached, with what was left to it. */
+void hpyrt_take_back(HPyContext *lent);
+
+/* The context (as admitted) of the extension that registered last in [view]'s interpreter; NULL if none has. */
 static inline HPyContext *hpyrt_context(const hpyrt_view *view);
-static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *ctx);
+static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *admitted);
 
 #include "threads.h"
+#include "contexts.h"
+#include "origins.h"
 
 #pragma GCC visibility pop
 

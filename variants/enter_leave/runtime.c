@@ -6,8 +6,8 @@
 
 HPyContext *HPy_EnterContext(void)
 {
-    hpyrt_view *view = hpyrt_attach_ambient();
-    return view == NULL ? NULL : hpyrt_context(view);
+    hpyrt_view *view = hpyrt_attach_ambient(HPYRT_ATTACH);
+    return view == NULL ? NULL : hpyrt_hand_out(hpyrt_context(view));
 }
 
 void HPy_LeaveContext(HPyContext *ctx)

@@ -7,8 +7,8 @@
 static HPyContext *open_context(HPyVM *vm)
 {
     (void)vm;
-    hpyrt_view *view = hpyrt_attach_ambient();
-    return view == NULL ? NULL : hpyrt_context(view);
+    hpyrt_view *view = hpyrt_attach_ambient(HPYRT_ATTACH);
+    return view == NULL ? NULL : hpyrt_hand_out(hpyrt_context(view));
 }
 
 static void close_context(HPyVM *vm, HPyContext *ctx)

@@ -8,17 +8,14 @@
 #include <stdlib.h>
 
 /* Owned by the slot. */
-typedef struct {
-    hpyrt_view *view;
-    HPyContext *context;
-} origin;
+typedef hpyrt_origin origin;
 
 /* Where every thunk jumps: the caller's two arguments, one register the caller did not fill, and the slot. */
 static void *enter(HPyContextHelper helper, void *arg, void *unused, hpyrt_slot *slot)
 {
     (void)unused;
-    const origin *from = slot->data;
-    if (hpyrt_attach(from->view) < 0)
+    origin *from = slot->data;
+    if (hpyrt_attach(from) < 0)
         return NULL;
     void *result = helper(from->context, arg);
     hpyrt_detach();
@@ -36,7 +33,7 @@ HPyContextTrampoline ctx_GetContextTrampoline(HPyContext *ctx)
     origin *from = malloc(sizeof *from);
     void *thunk = NULL;
     if (from != NULL) {
-        *from = (origin){view, ctx};
+        *from = (origin){.view = view, .context = ctx};
         thunk = hpyrt_new_thunk((void (*)(void))enter, from, &why);
     }
     if (thunk == NULL) {

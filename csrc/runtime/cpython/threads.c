@@ -183,7 +183,7 @@ static PyThreadState *state_for(hpyrt_record *record, hpyrt_view *view)
 
 /* ---- attach and detach ---- */
 
-int hpyrt_attach_slow(hpyrt_view *view)
+int hpyrt_attach_slow(hpyrt_view *view, hpyrt_policy policy, hpyrt_origin *origin)
 {
     PyThreadState *current = hpyrt_current_state();
     hpyrt_record *record = this_record();
@@ -196,7 +196,7 @@ int hpyrt_attach_slow(hpyrt_view *view)
         frame->kind = FRAME_NOTHING;
         frame->state = current;
     } else {
-        if (hpyrt_is_finalizing())
+        if (policy == HPYRT_ATTACHED_ONLY || hpyrt_is_finalizing())
             return -1;
         frame->state = state_for(record, view);
         if (frame->state == NULL)
@@ -205,6 +205,7 @@ int hpyrt_attach_slow(hpyrt_view *view)
         frame->kind = FRAME_ATTACHED;
     }
     frame->view = view;
+    frame->origin = origin;
     record->depth++;
     record->state = frame->state;
     record->last = view;
@@ -215,9 +216,32 @@ int hpyrt_attach_slow(hpyrt_view *view)
 
 void hpyrt_detach_slow(hpyrt_record *record, const hpyrt_frame *frame)
 {
-    (void)frame;
+    if (frame->kind & FRAME_LENT)
+        hpyrt_take_back(frame->lent);
+    if (!(frame->kind & FRAME_ATTACHED))
+        return;
     PyEval_SaveThread();
     record->state = NULL;
+}
+
+bool hpyrt_in_use(const hpyrt_origin *origin)
+{
+    (void)origin;
+    return false;
+}
+
+void hpyrt_forget_origin(void)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    record->frames[record->depth - 1].origin = NULL;
+}
+
+void hpyrt_keep_lent(HPyContext *context)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    hpyrt_frame *frame = &record->frames[record->depth - 1];
+    frame->lent = context;
+    frame->kind |= FRAME_LENT;
 }
 
 /* ---- views ---- */
@@ -245,12 +269,12 @@ static hpyrt_view *ambient_view(void)
     return record != NULL && record->last != NULL ? record->last : main_view;
 }
 
-hpyrt_view *hpyrt_attach_ambient_slow(void)
+hpyrt_view *hpyrt_attach_ambient_slow(hpyrt_policy policy)
 {
     hpyrt_view *view = ambient_view();
     if (view == NULL || view->context == NULL)
         return NULL;
-    return hpyrt_attach_slow(view) == 0 ? view : NULL;
+    return hpyrt_attach_slow(view, policy, NULL) == 0 ? view : NULL;
 }
 
 int hpyrt_open_view(void)

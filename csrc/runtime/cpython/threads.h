@@ -38,11 +38,14 @@ struct hpyrt_kept {
 typedef enum {
     FRAME_NOTHING = 0,          /* the thread was attached to the right interpreter */
     FRAME_ATTACHED = 1,         /* it was not attached; the release detaches it */
+    FRAME_LENT = 4,             /* beside either: a context was lent for it */
 } hpyrt_frame_kind;
 
 typedef struct {
     hpyrt_view *view;
     PyThreadState *state;       /* current inside the acquisition */
+    hpyrt_origin *origin;       /* NULL for an ambient one */
+    HPyContext *lent;           /* NULL unless the kind says so */
     hpyrt_frame_kind kind;
 } hpyrt_frame;
 
@@ -60,17 +63,17 @@ struct hpyrt_record {
 extern __thread hpyrt_record *hpyrt_this_thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* Make [view]'s interpreter the calling thread's, on the way that is not fast. 0, or -1 with nothing changed. */
-int hpyrt_attach_slow(hpyrt_view *view);
+int hpyrt_attach_slow(hpyrt_view *view, hpyrt_policy policy, hpyrt_origin *origin);
 
 /* The ambient view, and attach to it, on the way that is not fast. */
-hpyrt_view *hpyrt_attach_ambient_slow(void);
+hpyrt_view *hpyrt_attach_ambient_slow(hpyrt_policy policy);
 
 /* Undo what the frame on top, just popped, changed. */
 void hpyrt_detach_slow(hpyrt_record *record, const hpyrt_frame *frame);
 
 /* The fast path: push a frame that changes nothing, if the calling thread is attached to [view]'s interpreter and has room
    for one, as far as that can be told without looking further. Whether it was. */
-static inline bool hpyrt_push_nothing(hpyrt_record *record, hpyrt_view *view)
+static inline bool hpyrt_push_nothing(hpyrt_record *record, hpyrt_view *view, hpyrt_origin *origin)
 {
     PyThreadState *current = hpyrt_current_state();
     if (current == NULL || record->depth == HPYRT_MAX_DEPTH)
@@ -85,24 +88,25 @@ static inline bool hpyrt_push_nothing(hpyrt_record *record, hpyrt_view *view)
     hpyrt_frame *frame = &record->frames[record->depth++];
     frame->view = view;
     frame->state = current;
+    frame->origin = origin;
     frame->kind = FRAME_NOTHING;
     return true;
 }
 
-static inline int hpyrt_attach(hpyrt_view *view)
+static inline int hpyrt_attach(hpyrt_origin *origin)
 {
     hpyrt_record *record = hpyrt_this_thread;
-    if (__builtin_expect(record != NULL && hpyrt_push_nothing(record, view), 1))
+    if (__builtin_expect(record != NULL && hpyrt_push_nothing(record, origin->view, origin), 1))
         return 0;
-    return hpyrt_attach_slow(view);
+    return hpyrt_attach_slow(origin->view, origin->policy, origin);
 }
 
-static inline hpyrt_view *hpyrt_attach_ambient(void)
+static inline hpyrt_view *hpyrt_attach_ambient(hpyrt_policy policy)
 {
     hpyrt_record *record = hpyrt_this_thread;
-    if (__builtin_expect(record != NULL && record->last != NULL && hpyrt_push_nothing(record, record->last), 1))
+    if (__builtin_expect(record != NULL && record->last != NULL && hpyrt_push_nothing(record, record->last, NULL), 1))
         return record->last;
-    return hpyrt_attach_ambient_slow();
+    return hpyrt_attach_ambient_slow(policy);
 }
 
 static inline void hpyrt_detach(void)
@@ -120,9 +124,9 @@ static inline HPyContext *hpyrt_context(const hpyrt_view *view)
     return view->context;
 }
 
-static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *ctx)
+static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *admitted)
 {
-    view->context = ctx;
+    view->context = admitted;
 }
 
 #endif

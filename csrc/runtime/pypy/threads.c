@@ -34,6 +34,24 @@ hpyrt_record *hpyrt_make_record(void)
     return record;
 }
 
+bool hpyrt_in_use(const hpyrt_origin *origin)
+{
+    (void)origin;
+    return false;
+}
+
+void hpyrt_forget_origin(void)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    record->frames[record->depth - 1].origin = NULL;
+}
+
+void hpyrt_keep_lent(HPyContext *context)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    record->frames[record->depth - 1].lent = context;
+}
+
 hpyrt_view *hpyrt_current_view(void)
 {
     return PyGILState_Check() ? &hpyrt_the_view : NULL;

@@ -19,8 +19,14 @@ struct hpyrt_view {
 
 /* One OS thread. Only that thread touches its record; freed when it ends. */
 typedef struct {
+    int state;                  /* a PyGILState_STATE, or HPYRT_ATTACHED_ALREADY */
+    hpyrt_origin *origin;       /* NULL for an ambient acquisition */
+    HPyContext *lent;           /* NULL unless a context was lent for it */
+} hpyrt_frame;
+
+typedef struct {
     int depth;
-    int frames[HPYRT_MAX_DEPTH];        /* a PyGILState_STATE, or HPYRT_ATTACHED_ALREADY */
+    hpyrt_frame frames[HPYRT_MAX_DEPTH];
 } hpyrt_record;
 
 /* The calling thread's record; NULL before its first acquisition. One pointer, because initial-exec storage is scarce. */
@@ -31,9 +37,8 @@ extern hpyrt_view hpyrt_the_view __attribute__((visibility("hidden")));
 /* The calling thread's record, made if need be; NULL when there is no memory. */
 hpyrt_record *hpyrt_make_record(void);
 
-static inline int hpyrt_attach(hpyrt_view *view)
+static inline int hpyrt_attach_for(hpyrt_policy policy, hpyrt_origin *origin)
 {
-    (void)view;
     hpyrt_record *record = hpyrt_this_thread;
     if (__builtin_expect(record == NULL, 0) && (record = hpyrt_make_record()) == NULL)
         return -1;
@@ -41,19 +46,24 @@ static inline int hpyrt_attach(hpyrt_view *view)
         return -1;
     int frame = HPYRT_ATTACHED_ALREADY;
     if (!PyGILState_Check()) {
-        if (!Py_IsInitialized())
+        if (policy == HPYRT_ATTACHED_ONLY || !Py_IsInitialized())
             return -1;
         frame = (int)PyGILState_Ensure();
     }
-    record->frames[record->depth++] = frame;
+    record->frames[record->depth++] = (hpyrt_frame){frame, origin, NULL};
     return 0;
 }
 
-static inline hpyrt_view *hpyrt_attach_ambient(void)
+static inline int hpyrt_attach(hpyrt_origin *origin)
+{
+    return hpyrt_attach_for(origin->policy, origin);
+}
+
+static inline hpyrt_view *hpyrt_attach_ambient(hpyrt_policy policy)
 {
     if (hpyrt_the_view.context == NULL)
         return NULL;
-    return hpyrt_attach(&hpyrt_the_view) == 0 ? &hpyrt_the_view : NULL;
+    return hpyrt_attach_for(policy, NULL) == 0 ? &hpyrt_the_view : NULL;
 }
 
 static inline HPyContext *hpyrt_context(const hpyrt_view *view)
@@ -61,9 +71,9 @@ static inline HPyContext *hpyrt_context(const hpyrt_view *view)
     return view->context;
 }
 
-static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *ctx)
+static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *admitted)
 {
-    view->context = ctx;
+    view->context = admitted;
 }
 
 static inline void hpyrt_detach(void)
@@ -71,9 +81,11 @@ static inline void hpyrt_detach(void)
     hpyrt_record *record = hpyrt_this_thread;
     if (__builtin_expect(record == NULL || record->depth == 0, 0))
         return;
-    int frame = record->frames[--record->depth];
-    if (frame != HPYRT_ATTACHED_ALREADY)
-        PyGILState_Release((PyGILState_STATE)frame);
+    const hpyrt_frame *frame = &record->frames[--record->depth];
+    if (__builtin_expect(frame->lent != NULL, 0))
+        hpyrt_take_back(frame->lent);
+    if (frame->state != HPYRT_ATTACHED_ALREADY)
+        PyGILState_Release((PyGILState_STATE)frame->state);
 }
 
 #endif

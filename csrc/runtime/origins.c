@@ -1,0 +1,63 @@
+/* Origins: see origins.h. The list needs no lock of its own: whoever reads or changes it is attached. */
+#include "runtime.h"
+
+static hpyrt_origin *closing;       /* closed, with somebody inside when that was last looked at */
+
+int hpyrt_open_origin(HPyContext *ctx, hpyrt_origin *origin, hpyrt_policy policy, HPy captured)
+{
+    hpyrt_view *view = hpyrt_current_view();
+    if (view == NULL) {
+        HPyErr_SetString(ctx, ctx->h_RuntimeError, "the runtime half has not been initialised in this interpreter");
+        return -1;
+    }
+    HPyContext *admitted = hpyrt_admit(ctx);
+    if (admitted == NULL)
+        return -1;
+    origin->view = view;
+    origin->context = admitted;
+    origin->policy = policy;
+    origin->captured = HPy_IsNull(captured) ? NULL : HPy_AsPyObject(ctx, captured);
+    origin->closed = false;
+    return 0;
+}
+
+/* Drop what [origin] captured where that belongs. An exception that is pending stays pending. */
+static void release_captured(hpyrt_origin *origin)
+{
+    PyObject *captured = origin->captured;
+    origin->captured = NULL;
+    if (captured == NULL)
+        return;
+    hpyrt_origin home = {.view = origin->view, .policy = HPYRT_ATTACH};
+    if (hpyrt_attach(&home) < 0)
+        return;         /* its interpreter ends or is gone, and takes it along */
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_DECREF(captured);
+    PyErr_Restore(type, value, traceback);
+    hpyrt_detach();
+}
+
+void hpyrt_sweep_origins(void)
+{
+    hpyrt_origin **place = &closing;
+    while (*place != NULL) {
+        hpyrt_origin *origin = *place;
+        if (hpyrt_in_use(origin)) {
+            place = &origin->next;
+            continue;
+        }
+        *place = origin->next;
+        release_captured(origin);       /* may run Python, and so come here again */
+        origin->recycle(origin);
+        place = &closing;
+    }
+}
+
+void hpyrt_close_origin(hpyrt_origin *origin)
+{
+    origin->closed = true;
+    origin->next = closing;
+    closing = origin;
+    hpyrt_sweep_origins();
+}
