@@ -3,7 +3,7 @@
 
        lab generate
 
-   It holds 10 arms, 3 table entries and 5 interface functions.
+   It holds 15 arms, 17 table entries and 5 interface functions.
 
    An arm's stub.c includes it after hpy.h and defines the functions of the interface. A proposal's runtime.c includes it with
    HPYLAB_RUNTIME defined and defines the proposal's symbols and its part of the table. */
@@ -31,16 +31,18 @@ typedef enum {
     HPyLab_ATTACHED_ONLY = 1,   /* such a thread is refused, and nothing is changed */
 } HPyLab_Policy;
 
-/* What runs once there is a context. [captured] is HPy_NULL unless the binding captured an object; [data] is the
-   binding's; [arg] is what native code passed. The result is the body's own, but for one value: HPyLab_RAISED with an
+/* What runs once there is a context. [captured] refers to the object that the binding captured, for the duration of the call; it
+   means nothing where none was. [data] is the binding's; [arg] is what native code passed. The result is the body's own, but for one value: HPyLab_RAISED with an
    exception set on [ctx] says that it raised. It is an error to keep [ctx] or [captured] after returning. */
 typedef int64_t (*HPyLab_Body)(HPyContext *ctx, HPy captured, void *data, int64_t arg);
 
-/* What to bind. Read during Bind; [data] is borrowed until Unbind. */
+/* What to bind. Read during Bind; [data] is borrowed until Unbind. [captured] is HPy_NULL or refers to an object that each call
+   of the body is given a handle of; the arm keeps it alive by its own means until Unbind, and the caller keeps the handle. */
 typedef struct {
     HPyLab_Body body;
     void *data;
     HPyLab_Policy policy;
+    HPy captured;
 } HPyLab_Binding;
 
 /* What native code keeps and calls, without a context, on any thread that the policy serves.
@@ -58,7 +60,8 @@ typedef struct {
 typedef int64_t (*HPyLab_Bare)(int64_t arg);
 
 /* Make [out] callable from code that has no context.
-   Returns 0, or -1 with an error set on [ctx] and [out] untouched. The caller owns [out] and gives it to Unbind. */
+   Returns 0, or -1 with an error set on [ctx] and [out] untouched: NotImplementedError for a policy that the arm does not
+   serve, RuntimeError where the arm's one place for a captured object is taken. The caller owns [out] and gives it to Unbind. */
 HPyLab_HIDDEN int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback *out);
 
 /* Give back what Bind made. It is an error to do so while a call is under way. */
@@ -78,10 +81,11 @@ HPyLab_HIDDEN int HPyLab_Init(HPyContext *ctx);
 
 /* Drivers and the worker read these types too, through cffi: both must see one layout. */
 _Static_assert(sizeof(HPyLab_Policy) == 4, "cffi sees another layout");
-_Static_assert(sizeof(HPyLab_Binding) == 24, "cffi sees another layout");
+_Static_assert(sizeof(HPyLab_Binding) == 32, "cffi sees another layout");
 _Static_assert(offsetof(HPyLab_Binding, body) == 0, "cffi sees another layout");
 _Static_assert(offsetof(HPyLab_Binding, data) == 8, "cffi sees another layout");
 _Static_assert(offsetof(HPyLab_Binding, policy) == 16, "cffi sees another layout");
+_Static_assert(offsetof(HPyLab_Binding, captured) == 24, "cffi sees another layout");
 _Static_assert(sizeof(HPyLab_Callback) == 16, "cffi sees another layout");
 _Static_assert(offsetof(HPyLab_Callback, call) == 0, "cffi sees another layout");
 _Static_assert(offsetof(HPyLab_Callback, closure) == 8, "cffi sees another layout");
@@ -98,24 +102,39 @@ enum {
 
 /* A stub with several forms is compiled once for each, with HPyLab_FORM defined as one of these. None is 0, which is what
    the preprocessor takes an undefined HPyLab_FORM for. */
-#define HPyLab_FORM_enter_leave_ambient 1
-#define HPyLab_FORM_hpyvm_pointer 2
-#define HPyLab_FORM_trampoline_plain 3
-#define HPyLab_FORM_control_cached_ctx 4
-#define HPyLab_FORM_control_empty 5
-#define HPyLab_FORM_control_hpy_cpython_abi 6
-#define HPyLab_FORM_control_hpy_universal_global 7
-#define HPyLab_FORM_control_pass_ctx 8
-#define HPyLab_FORM_peer_pygilstate 9
-#define HPyLab_FORM_peer_save_restore 10
+#define HPyLab_FORM_enter_leave_get 1
+#define HPyLab_FORM_enter_leave_ambient 2
+#define HPyLab_FORM_enter_leave_token 3
+#define HPyLab_FORM_hpyvm_pointer 4
+#define HPyLab_FORM_hpyvm_value 5
+#define HPyLab_FORM_trampoline_plain 6
+#define HPyLab_FORM_trampoline_handle 7
+#define HPyLab_FORM_trampoline_checked 8
+#define HPyLab_FORM_control_cached_ctx 9
+#define HPyLab_FORM_control_empty 10
+#define HPyLab_FORM_control_hpy_cpython_abi 11
+#define HPyLab_FORM_control_hpy_universal_global 12
+#define HPyLab_FORM_control_pass_ctx 13
+#define HPyLab_FORM_peer_pygilstate 14
+#define HPyLab_FORM_peer_save_restore 15
 
 /* X(proposal, form, capabilities) for each form, control and peer. */
 #define HPyLab_FORMS(X) \
+    X(enter_leave, get, \
+      HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY) \
     X(enter_leave, ambient, \
+      HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
+    X(enter_leave, token, \
       HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
     X(hpyvm, pointer, \
       HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
+    X(hpyvm, value, \
+      HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
     X(trampoline, plain, \
+      HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
+    X(trampoline, handle, \
+      HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
+    X(trampoline, checked, \
       HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
     X(control, cached_ctx, \
       HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY) \
@@ -156,32 +175,106 @@ static inline int hpylab_capabilities(const char *arm_id)
 #endif
 #define HPyLab_API(form, role, reach) _HPyLab_##reach
 
+/* What several forms have is marked with all of them. Where they differ, HPyLab_FORM decides. */
+#define HPyLab_APIS(function, ...) _HPyLab_##function
+#if HPyLab_FORM == HPyLab_FORM_enter_leave_token
+#define _HPyLab_HPy_LeaveContext _HPyLab_TABLE
+#else
+#define _HPyLab_HPy_LeaveContext _HPyLab_SYMBOL
+#endif
+
+/* In an inline function of a proposal: unless [condition] holds the function returns [answer], as the release policy of the
+   proposals says for NULL and the like. With HPYLAB_UNCHECKED such a call is undefined instead, and nothing is compiled. */
+#ifdef HPYLAB_UNCHECKED
+#define HPyLab_REFUSE_UNLESS(condition, answer) ((void)0)
+#else
+#define HPyLab_REFUSE_UNLESS(condition, answer) \
+    do { \
+        if (__builtin_expect(!(condition), 0)) \
+            return answer; \
+    } while (0)
+#endif
+
 /* ---- variants/enter_leave/api.h */
 
 /* Enter and leave: the current context for the asking.
 
-   Suggestion 1 of hpyproject/hpy#268. Nothing has to be kept to use it, so it can be called anywhere, and nothing says
-   which interpreter or which extension asks. Its functions are found as symbols of the process: an extension that calls
-   them has an undefined symbol that only a Python implementation can supply. */
+   Suggestion 1 of hpyproject/hpy#268. Nothing has to be kept to use HPy_GetContext and HPy_EnterContext, so they can be called
+   anywhere, and nothing says which interpreter or which extension asks. They are found as symbols of the process: an
+   extension that calls them has undefined symbols that only a Python implementation can supply. A reference, made where a
+   context is at hand, says both and carries its own way back; it needs no symbol and a place to be kept. */
 #ifndef HPY_ENTER_LEAVE_H
 #define HPY_ENTER_LEAVE_H
 
-/* Return a context for the calling thread, or NULL if there is none to be had.
+/* ---- Get: nothing to give back ---- */
+
+/* Return the context of the calling thread, or NULL if it is not attached to an interpreter. Changes nothing.
+
+   The context is valid on this thread until control returns to Python, or the thread leaves Python execution. It is an error
+   to keep it longer: nothing ends its life, so nothing can tell that it was cached. */
+HPyLab_API(get, BORROW, SYMBOL)
+HPyContext *HPy_GetContext(void);
+
+/* ---- Enter and leave: for a limited time ---- */
+
+/* Return a context for the calling thread, or NULL if there is none to be had; then nothing has changed.
 
    A thread that is attached to an interpreter gets that interpreter's. Any other thread is attached for the time up to
-   HPy_LeaveContext: to the interpreter it was last attached to, else to the main one.
+   HPy_LeaveContext: to the interpreter it was last attached to, else to the main one. NULL while that interpreter finalizes,
+   and after it is gone.
 
    The context is valid on this thread until it is given to HPy_LeaveContext. It is an error to keep it longer, to use it
    on another thread, or to return to a caller that has a context of its own before leaving. Acquisitions nest, at least
-   64 deep, and end in the reverse order. A pending exception is left as it is. */
+   1,000 deep, and end in the reverse order. A pending exception is left as it is. */
 HPyLab_API(ambient, ACQUIRE, SYMBOL)
 HPyContext *HPy_EnterContext(void);
 
-/* End the acquisition that returned [ctx], and leave the thread as HPy_EnterContext found it.
+/* As HPy_EnterContext, but NULL on a thread that is not attached to an interpreter. */
+HPyLab_API(ambient, ACQUIRE, SYMBOL)
+HPyContext *HPy_EnterContextIfAttached(void);
+
+/* End the acquisition that returned [ctx], and leave the thread as it was found.
 
    It is an error to pass anything but the context of this thread's innermost open acquisition. */
-HPyLab_API(ambient, RELEASE, SYMBOL)
+HPyLab_APIS(HPy_LeaveContext, ambient RELEASE SYMBOL, token RELEASE TABLE)
 void HPy_LeaveContext(HPyContext *ctx);
+
+/* ---- References: which interpreter, and whose context ---- */
+
+typedef struct _HPyContextReference_s *HPyContextReference;
+
+/* Owned by the Python implementation; not for use. */
+struct _HPyContextReference_s {
+    HPyContext *(*_enter)(HPyContextReference reference);
+};
+
+/* Make a reference to the interpreter of [ctx] and to the kind of context that [ctx] is (universal, debug, trace). The caller
+   owns it and gives it to HPyContextReference_Close; it does not keep the interpreter alive. Returns NULL with an exception
+   set on [ctx] when there is no memory. */
+HPyLab_API(token, CREATE, TABLE)
+HPyContextReference HPy_GetContextReference(HPyContext *ctx);
+
+/* As HPy_GetContextReference, but entering from it answers NULL on a thread that is not attached to any interpreter. */
+HPyLab_API(token, CREATE, TABLE)
+HPyContextReference HPy_GetAttachedContextReference(HPyContext *ctx);
+
+/* Return a context of the interpreter that [reference] was made in, or NULL if there is none to be had (that interpreter
+   finalizes or is gone; [reference] is NULL); then nothing has changed.
+
+   A thread that is attached to another interpreter is switched, one that is not attached is attached, until
+   HPy_LeaveContext. The rules for the context are those of HPy_EnterContext. */
+HPyLab_API(token, ACQUIRE, INLINE)
+static inline HPyContext *HPy_EnterContextFrom(HPyContextReference reference)
+{
+    HPyLab_REFUSE_UNLESS(reference != NULL, NULL);
+    return reference->_enter(reference);
+}
+
+/* Give [reference] back. Threads that are inside an acquisition of it stay there. Any context and any interpreter will do.
+   Returns 0, or -1 with ValueError set on [ctx] for NULL and for one that was closed before. It is an error to enter from it
+   afterwards. */
+HPyLab_API(token, FREE, TABLE)
+int HPyContextReference_Close(HPyContext *ctx, HPyContextReference reference);
 
 #endif
 
@@ -190,9 +283,16 @@ void HPy_LeaveContext(HPyContext *ctx);
 /* HPyVM: a structure that knows how to get a context, after JNI's JavaVM.
 
    Suggestion 3 of hpyproject/hpy#268. The extension asks for it while its module is initialised and keeps it in a C
-   global. The functions travel in the structure, so that nothing has to be linked. */
+   global. The functions travel in the structure, so that nothing has to be linked.
+
+   Opening: a thread that is attached to an interpreter gets that interpreter's context. Any other thread is attached for the
+   time up to the close: to the interpreter it was last attached to, else to the main one. The context is of the kind that the
+   VM was made from (universal, debug, trace), and valid on this thread until it is closed. Acquisitions nest, at least 1,000
+   deep, and end in the reverse order. A pending exception is left as it is. */
 #ifndef HPY_VM_H
 #define HPY_VM_H
+
+/* ---- Kept by pointer ---- */
 
 typedef struct _HPyVM_s HPyVM;
 
@@ -205,21 +305,22 @@ struct _HPyVM_s {
 
 /* Set [*storage] to the VM that [ctx] belongs to.
 
-   [*storage] must be NULL or what an earlier call left there: a VM of another runtime is a conflict that ends the process
-   with a message. It is an error to call this outside of module initialisation. */
+   [*storage] must be NULL or what an earlier call left there. A VM of another runtime is a conflict that ends the process
+   with a message; what is no VM at all is refused. Returns 0, or -1 with ValueError set on [ctx] and [*storage] untouched. It
+   is an error to call this outside of module initialisation. */
 HPyLab_API(pointer, CREATE, TABLE)
-void HPy_GetVM(HPyContext *ctx, HPyVM **storage);
+int HPy_GetVM(HPyContext *ctx, HPyVM **storage);
 
-/* Return a context for the calling thread, or NULL if there is none to be had.
+/* As HPy_GetVM; the VM refuses a thread that is not attached to any interpreter. */
+HPyLab_API(pointer, CREATE, TABLE)
+int HPy_GetAttachedVM(HPyContext *ctx, HPyVM **storage);
 
-   A thread that is attached to an interpreter gets that interpreter's. Any other thread is attached for the time up to
-   HPyVM_CloseContext: to the interpreter it was last attached to, else to the main one.
-
-   The context is valid on this thread until it is given to HPyVM_CloseContext. Acquisitions nest, at least 64 deep, and
-   end in the reverse order. A pending exception is left as it is. */
+/* Return a context for the calling thread, or NULL if there is none to be had ([vm] is NULL; the interpreter finalizes or is
+   gone); then nothing has changed. */
 HPyLab_API(pointer, ACQUIRE, INLINE)
 static inline HPyContext *HPyVM_OpenContext(HPyVM *vm)
 {
+    HPyLab_REFUSE_UNLESS(vm != NULL, NULL);
     return vm->open_context(vm);
 }
 
@@ -232,41 +333,135 @@ static inline void HPyVM_CloseContext(HPyVM *vm, HPyContext *ctx)
     vm->close_context(vm, ctx);
 }
 
+/* ---- Kept by value ---- */
+
+typedef struct _HPyVMValue_s HPyVMValue;
+
+/* The same, stored where the extension wants it: nobody has to own the memory. Three words cannot be read or written at once:
+   it is an error to store to it while another thread may read it. Set while the module is initialised, and never again, it
+   needs no lock. */
+struct _HPyVMValue_s {
+    uintptr_t _data;
+    HPyContext *(*open_context)(HPyVMValue vm);
+    void (*close_context)(HPyVMValue vm, HPyContext *ctx);
+};
+
+/* What to initialise an HPyVMValue with; static storage is so of itself. It is refused by HPyVMValue_OpenContext. */
+#define HPyVMValue_UNSET {0, NULL, NULL}
+
+/* As HPy_GetVM, for [*storage] that is unset or was set by an earlier call. */
+HPyLab_API(value, CREATE, TABLE)
+int HPy_GetVMValue(HPyContext *ctx, HPyVMValue *storage);
+
+/* As HPy_GetAttachedVM. */
+HPyLab_API(value, CREATE, TABLE)
+int HPy_GetAttachedVMValue(HPyContext *ctx, HPyVMValue *storage);
+
+/* As HPyVM_OpenContext; NULL also for a [vm] that is unset. */
+HPyLab_API(value, ACQUIRE, INLINE)
+static inline HPyContext *HPyVMValue_OpenContext(HPyVMValue vm)
+{
+    HPyLab_REFUSE_UNLESS(vm.open_context != NULL, NULL);
+    return vm.open_context(vm);
+}
+
+/* As HPyVM_CloseContext. */
+HPyLab_API(value, RELEASE, INLINE)
+static inline void HPyVMValue_CloseContext(HPyVMValue vm, HPyContext *ctx)
+{
+    vm.close_context(vm, ctx);
+}
+
 #endif
 
 /* ---- variants/trampoline/api.h */
 
 /* Trampolines: a closure that brings the context with it.
 
-   Suggestion 2 of hpyproject/hpy#268. Where a context is at hand the runtime makes a C function pointer with hidden
-   state; called from anywhere, it calls a helper with a context that is valid for the duration of that call. */
+   Suggestion 2 of hpyproject/hpy#268. Where a context is at hand the runtime makes a C function pointer with hidden state;
+   called from anywhere, it calls a helper with a context that is valid for the duration of that call: of the interpreter in
+   which the trampoline was made, and of the kind it was made from (universal, debug, trace).
+
+   A thread that is attached to another interpreter is switched for the call, one that is not attached is attached, and put
+   back as it was. Calls nest, at least 1,000 deep. A pending exception is left as it is. A trampoline does not keep its
+   interpreter alive: when that finalizes or is gone, calls are refused. Those of HPy_GetAttached… also refuse a thread that
+   is not attached to any interpreter. */
 #ifndef HPY_TRAMPOLINE_H
 #define HPY_TRAMPOLINE_H
+
+/* ---- Plain ---- */
 
 /* What runs inside the call: [arg] is passed through. It is an error to keep [ctx] after returning, or to return with an
    exception pending. */
 typedef void *(*HPyContextHelper)(HPyContext *ctx, void *arg);
 
-/* A trampoline: attaches the calling thread to the interpreter in which the trampoline was made, calls [helper], puts the
-   thread back as it was and returns what [helper] returned.
+/* Calls [helper] with a context and returns what it returned.
 
-   NULL also says that no context could be had and [helper] was not called: it cannot be told from a helper that returned
-   NULL, so helpers had better not. A pending exception is left as it is. */
+   NULL also says that the call was refused (no context could be had, or [helper] is NULL) and nothing was called: it cannot
+   be told from a helper that returned NULL, so helpers had better not. */
 HPyLab_API(plain, CALL, POINTER)
 typedef void *(*HPyContextTrampoline)(HPyContextHelper helper, void *arg);
 
-/* Make a trampoline for the interpreter of [ctx]. The caller owns it and gives it to HPyContextTrampoline_Free; it does
-   not keep the interpreter alive. Returns NULL with MemoryError set when there is no room for another. */
+/* Make a trampoline. The caller owns it and gives it to HPyContextTrampoline_Free. Returns NULL with an exception set on [ctx]
+   when there is no room for another. */
 HPyLab_API(plain, CREATE, TABLE)
 HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx);
 
-/* Give [trampoline] back. Its address will be used again. It is an error to call it afterwards, and to free it twice. */
+HPyLab_API(plain, CREATE, TABLE)
+HPyContextTrampoline HPy_GetAttachedContextTrampoline(HPyContext *ctx);
+
+/* Give [trampoline] back. Threads that are inside stay there; its address is used again when the last has left. Any context
+   and any interpreter will do. Returns 0, or -1 with ValueError set on [ctx] for NULL, for what is no trampoline and for one
+   that was freed before. It is an error to call it afterwards. */
 HPyLab_API(plain, FREE, TABLE)
-void HPyContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline);
+int HPyContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline);
+
+/* ---- With a handle ---- */
+
+/* What runs inside the call: [handle] refers to the object that the trampoline was made with. It is the runtime's, which closes
+   it after the call; it is an error to close it or to keep it. */
+typedef void *(*HPyHandleHelper)(HPyContext *ctx, HPy handle, void *arg);
+
+/* As HPyContextTrampoline. */
+HPyLab_API(handle, CALL, POINTER)
+typedef void *(*HPyHandleTrampoline)(HPyHandleHelper helper, void *arg);
+
+/* Make a trampoline that owns a strong reference to the object of [h]; the caller keeps [h]. Returns NULL with an exception
+   set on [ctx]: ValueError for HPy_NULL, or when there is no room for another. */
+HPyLab_API(handle, CREATE, TABLE)
+HPyHandleTrampoline HPy_GetHandleTrampoline(HPyContext *ctx, HPy h);
+
+HPyLab_API(handle, CREATE, TABLE)
+HPyHandleTrampoline HPy_GetAttachedHandleTrampoline(HPyContext *ctx, HPy h);
+
+/* As HPyContextTrampoline_Free. The object is released in the interpreter that it belongs to, when the last thread has left;
+   where that interpreter has ended, it is dropped with it. */
+HPyLab_API(handle, FREE, TABLE)
+int HPyHandleTrampoline_Free(HPyContext *ctx, HPyHandleTrampoline trampoline);
+
+/* ---- Checked ---- */
+
+/* As HPyContextTrampoline, but a refusal can be told: returns 0 and stores what [helper] returned in [*result], unless
+   [result] is NULL; or -1: refused, [helper] was not called and [*result] is untouched. */
+HPyLab_API(checked, CALL, POINTER)
+typedef int (*HPyCheckedTrampoline)(HPyContextHelper helper, void *arg, void **result);
+
+/* As HPy_GetContextTrampoline. */
+HPyLab_API(checked, CREATE, TABLE)
+HPyCheckedTrampoline HPy_GetCheckedTrampoline(HPyContext *ctx);
+
+HPyLab_API(checked, CREATE, TABLE)
+HPyCheckedTrampoline HPy_GetAttachedCheckedTrampoline(HPyContext *ctx);
+
+/* As HPyContextTrampoline_Free. */
+HPyLab_API(checked, FREE, TABLE)
+int HPyCheckedTrampoline_Free(HPyContext *ctx, HPyCheckedTrampoline trampoline);
 
 #endif
 
 #undef HPyLab_API
+#undef HPyLab_APIS
+#undef _HPyLab_HPy_LeaveContext
 #undef _HPyLab_SYMBOL
 #undef _HPyLab_INLINE
 #undef _HPyLab_POINTER
@@ -277,7 +472,7 @@ void HPyContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline)
 #define HPyLab_MAGIC UINT64_C(0x4850794c61620001)
 
 /* A hash of the types and prototypes above: halves that were built from different specifications refuse each other. */
-#define HPyLab_SPEC UINT64_C(0xb11714a85d10c925)
+#define HPyLab_SPEC UINT64_C(0xf2f75084948fe7c8)
 
 /* The capsule that holds the table, and the module that it is an attribute of. */
 #define HPyLab_RUNTIME_CAPSULE "hpylab_runtime.table"
@@ -290,40 +485,133 @@ typedef struct HPyLab_Runtime {
     uint64_t spec;
     size_t size;
     void (*register_context)(HPyContext *ctx);
-    void (*ctx_GetVM)(HPyContext *ctx, HPyVM **storage);
+    void (*ctx_LeaveContext)(HPyContext *ctx);
+    HPyContextReference (*ctx_GetContextReference)(HPyContext *ctx);
+    HPyContextReference (*ctx_GetAttachedContextReference)(HPyContext *ctx);
+    int (*ctx_ContextReference_Close)(HPyContext *ctx, HPyContextReference reference);
+    int (*ctx_GetVM)(HPyContext *ctx, HPyVM **storage);
+    int (*ctx_GetAttachedVM)(HPyContext *ctx, HPyVM **storage);
+    int (*ctx_GetVMValue)(HPyContext *ctx, HPyVMValue *storage);
+    int (*ctx_GetAttachedVMValue)(HPyContext *ctx, HPyVMValue *storage);
     HPyContextTrampoline (*ctx_GetContextTrampoline)(HPyContext *ctx);
-    void (*ctx_ContextTrampoline_Free)(HPyContext *ctx, HPyContextTrampoline trampoline);
+    HPyContextTrampoline (*ctx_GetAttachedContextTrampoline)(HPyContext *ctx);
+    int (*ctx_ContextTrampoline_Free)(HPyContext *ctx, HPyContextTrampoline trampoline);
+    HPyHandleTrampoline (*ctx_GetHandleTrampoline)(HPyContext *ctx, HPy h);
+    HPyHandleTrampoline (*ctx_GetAttachedHandleTrampoline)(HPyContext *ctx, HPy h);
+    int (*ctx_HandleTrampoline_Free)(HPyContext *ctx, HPyHandleTrampoline trampoline);
+    HPyCheckedTrampoline (*ctx_GetCheckedTrampoline)(HPyContext *ctx);
+    HPyCheckedTrampoline (*ctx_GetAttachedCheckedTrampoline)(HPyContext *ctx);
+    int (*ctx_CheckedTrampoline_Free)(HPyContext *ctx, HPyCheckedTrampoline trampoline);
 } HPyLab_Runtime;
 
 #define HPyLab_ENTRY(n) (2 * sizeof(uint64_t) + sizeof(size_t) + (n) * sizeof(void (*)(void)))
 _Static_assert(offsetof(HPyLab_Runtime, register_context) == HPyLab_ENTRY(0), "the table has a hole");
-_Static_assert(offsetof(HPyLab_Runtime, ctx_GetVM) == HPyLab_ENTRY(1), "the table has a hole");
-_Static_assert(offsetof(HPyLab_Runtime, ctx_GetContextTrampoline) == HPyLab_ENTRY(2), "the table has a hole");
-_Static_assert(offsetof(HPyLab_Runtime, ctx_ContextTrampoline_Free) == HPyLab_ENTRY(3), "the table has a hole");
-_Static_assert(sizeof(HPyLab_Runtime) == HPyLab_ENTRY(4), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_LeaveContext) == HPyLab_ENTRY(1), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetContextReference) == HPyLab_ENTRY(2), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetAttachedContextReference) == HPyLab_ENTRY(3), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_ContextReference_Close) == HPyLab_ENTRY(4), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetVM) == HPyLab_ENTRY(5), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetAttachedVM) == HPyLab_ENTRY(6), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetVMValue) == HPyLab_ENTRY(7), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetAttachedVMValue) == HPyLab_ENTRY(8), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetContextTrampoline) == HPyLab_ENTRY(9), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetAttachedContextTrampoline) == HPyLab_ENTRY(10), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_ContextTrampoline_Free) == HPyLab_ENTRY(11), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetHandleTrampoline) == HPyLab_ENTRY(12), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetAttachedHandleTrampoline) == HPyLab_ENTRY(13), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_HandleTrampoline_Free) == HPyLab_ENTRY(14), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetCheckedTrampoline) == HPyLab_ENTRY(15), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_GetAttachedCheckedTrampoline) == HPyLab_ENTRY(16), "the table has a hole");
+_Static_assert(offsetof(HPyLab_Runtime, ctx_CheckedTrampoline_Free) == HPyLab_ENTRY(17), "the table has a hole");
+_Static_assert(sizeof(HPyLab_Runtime) == HPyLab_ENTRY(18), "the table has a hole");
 #undef HPyLab_ENTRY
 
 #ifdef HPYLAB_RUNTIME
 
 /* What each runtime.c defines. */
-HPyLab_HIDDEN void ctx_GetVM(HPyContext *ctx, HPyVM **storage);
+/* ctx_LeaveContext is the symbol HPy_LeaveContext. */
+HPyLab_HIDDEN HPyContextReference ctx_GetContextReference(HPyContext *ctx);
+HPyLab_HIDDEN HPyContextReference ctx_GetAttachedContextReference(HPyContext *ctx);
+HPyLab_HIDDEN int ctx_ContextReference_Close(HPyContext *ctx, HPyContextReference reference);
+HPyLab_HIDDEN int ctx_GetVM(HPyContext *ctx, HPyVM **storage);
+HPyLab_HIDDEN int ctx_GetAttachedVM(HPyContext *ctx, HPyVM **storage);
+HPyLab_HIDDEN int ctx_GetVMValue(HPyContext *ctx, HPyVMValue *storage);
+HPyLab_HIDDEN int ctx_GetAttachedVMValue(HPyContext *ctx, HPyVMValue *storage);
 HPyLab_HIDDEN HPyContextTrampoline ctx_GetContextTrampoline(HPyContext *ctx);
-HPyLab_HIDDEN void ctx_ContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline);
+HPyLab_HIDDEN HPyContextTrampoline ctx_GetAttachedContextTrampoline(HPyContext *ctx);
+HPyLab_HIDDEN int ctx_ContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline);
+HPyLab_HIDDEN HPyHandleTrampoline ctx_GetHandleTrampoline(HPyContext *ctx, HPy h);
+HPyLab_HIDDEN HPyHandleTrampoline ctx_GetAttachedHandleTrampoline(HPyContext *ctx, HPy h);
+HPyLab_HIDDEN int ctx_HandleTrampoline_Free(HPyContext *ctx, HPyHandleTrampoline trampoline);
+HPyLab_HIDDEN HPyCheckedTrampoline ctx_GetCheckedTrampoline(HPyContext *ctx);
+HPyLab_HIDDEN HPyCheckedTrampoline ctx_GetAttachedCheckedTrampoline(HPyContext *ctx);
+HPyLab_HIDDEN int ctx_CheckedTrampoline_Free(HPyContext *ctx, HPyCheckedTrampoline trampoline);
 
 /* The table's entries, for its initialiser. */
 #define HPyLab_RUNTIME_TABLE \
+    .ctx_LeaveContext = HPy_LeaveContext, \
+    .ctx_GetContextReference = ctx_GetContextReference, \
+    .ctx_GetAttachedContextReference = ctx_GetAttachedContextReference, \
+    .ctx_ContextReference_Close = ctx_ContextReference_Close, \
     .ctx_GetVM = ctx_GetVM, \
+    .ctx_GetAttachedVM = ctx_GetAttachedVM, \
+    .ctx_GetVMValue = ctx_GetVMValue, \
+    .ctx_GetAttachedVMValue = ctx_GetAttachedVMValue, \
     .ctx_GetContextTrampoline = ctx_GetContextTrampoline, \
-    .ctx_ContextTrampoline_Free = ctx_ContextTrampoline_Free,
+    .ctx_GetAttachedContextTrampoline = ctx_GetAttachedContextTrampoline, \
+    .ctx_ContextTrampoline_Free = ctx_ContextTrampoline_Free, \
+    .ctx_GetHandleTrampoline = ctx_GetHandleTrampoline, \
+    .ctx_GetAttachedHandleTrampoline = ctx_GetAttachedHandleTrampoline, \
+    .ctx_HandleTrampoline_Free = ctx_HandleTrampoline_Free, \
+    .ctx_GetCheckedTrampoline = ctx_GetCheckedTrampoline, \
+    .ctx_GetAttachedCheckedTrampoline = ctx_GetAttachedCheckedTrampoline, \
+    .ctx_CheckedTrampoline_Free = ctx_CheckedTrampoline_Free,
 
 #else
 
 /* Set when the extension's module is initialised, before anything below is called. */
 extern HPyLab_HIDDEN const HPyLab_Runtime *hpylab_runtime;
 
-static inline void HPy_GetVM(HPyContext *ctx, HPyVM **storage)
+#if HPyLab_FORM == HPyLab_FORM_enter_leave_token
+static inline void HPy_LeaveContext(HPyContext *ctx)
 {
-    hpylab_runtime->ctx_GetVM(ctx, storage);
+    hpylab_runtime->ctx_LeaveContext(ctx);
+}
+#endif
+
+static inline HPyContextReference HPy_GetContextReference(HPyContext *ctx)
+{
+    return hpylab_runtime->ctx_GetContextReference(ctx);
+}
+
+static inline HPyContextReference HPy_GetAttachedContextReference(HPyContext *ctx)
+{
+    return hpylab_runtime->ctx_GetAttachedContextReference(ctx);
+}
+
+static inline int HPyContextReference_Close(HPyContext *ctx, HPyContextReference reference)
+{
+    return hpylab_runtime->ctx_ContextReference_Close(ctx, reference);
+}
+
+static inline int HPy_GetVM(HPyContext *ctx, HPyVM **storage)
+{
+    return hpylab_runtime->ctx_GetVM(ctx, storage);
+}
+
+static inline int HPy_GetAttachedVM(HPyContext *ctx, HPyVM **storage)
+{
+    return hpylab_runtime->ctx_GetAttachedVM(ctx, storage);
+}
+
+static inline int HPy_GetVMValue(HPyContext *ctx, HPyVMValue *storage)
+{
+    return hpylab_runtime->ctx_GetVMValue(ctx, storage);
+}
+
+static inline int HPy_GetAttachedVMValue(HPyContext *ctx, HPyVMValue *storage)
+{
+    return hpylab_runtime->ctx_GetAttachedVMValue(ctx, storage);
 }
 
 static inline HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx)
@@ -331,9 +619,44 @@ static inline HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx)
     return hpylab_runtime->ctx_GetContextTrampoline(ctx);
 }
 
-static inline void HPyContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline)
+static inline HPyContextTrampoline HPy_GetAttachedContextTrampoline(HPyContext *ctx)
 {
-    hpylab_runtime->ctx_ContextTrampoline_Free(ctx, trampoline);
+    return hpylab_runtime->ctx_GetAttachedContextTrampoline(ctx);
+}
+
+static inline int HPyContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline)
+{
+    return hpylab_runtime->ctx_ContextTrampoline_Free(ctx, trampoline);
+}
+
+static inline HPyHandleTrampoline HPy_GetHandleTrampoline(HPyContext *ctx, HPy h)
+{
+    return hpylab_runtime->ctx_GetHandleTrampoline(ctx, h);
+}
+
+static inline HPyHandleTrampoline HPy_GetAttachedHandleTrampoline(HPyContext *ctx, HPy h)
+{
+    return hpylab_runtime->ctx_GetAttachedHandleTrampoline(ctx, h);
+}
+
+static inline int HPyHandleTrampoline_Free(HPyContext *ctx, HPyHandleTrampoline trampoline)
+{
+    return hpylab_runtime->ctx_HandleTrampoline_Free(ctx, trampoline);
+}
+
+static inline HPyCheckedTrampoline HPy_GetCheckedTrampoline(HPyContext *ctx)
+{
+    return hpylab_runtime->ctx_GetCheckedTrampoline(ctx);
+}
+
+static inline HPyCheckedTrampoline HPy_GetAttachedCheckedTrampoline(HPyContext *ctx)
+{
+    return hpylab_runtime->ctx_GetAttachedCheckedTrampoline(ctx);
+}
+
+static inline int HPyCheckedTrampoline_Free(HPyContext *ctx, HPyCheckedTrampoline trampoline)
+{
+    return hpylab_runtime->ctx_CheckedTrampoline_Free(ctx, trampoline);
 }
 
 #endif /* HPYLAB_RUNTIME */

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -69,17 +70,22 @@ def spec_hash(spec: specs.Spec) -> int:
     """64 bits of what runtime half and extension half must agree on: types, prototypes and reaches, in order; not comments."""
     surface = [declaration.canonical for declaration in spec.interface]
     for proposal in spec.proposals:
-        surface += [f"{getattr(declaration, 'reach', '')} {declaration.canonical}" for declaration in proposal.declarations]
+        reaches = {name: " ".join(f"{function.form} {function.reach}" for function in functions)
+                   for name, functions in proposal.by_name.items()}
+        surface += [f"{reaches.get(declaration.name, '')} {declaration.canonical}" for declaration in proposal.declarations]
+        surface += [constant.canonical for constant in proposal.constants]
     return int.from_bytes(hashlib.sha256("\n".join(surface).encode()).digest()[:8], "big")
 
 
 def _values(spec: specs.Spec, arms: list[catalogue.Arm]) -> dict:
     described = {arm.proposal: arm for arm in arms if arm.kind == "form"}
-    pieces: list[Callable] = [table_field, table_initialiser, implementation, wrapper, interface_declaration, arm_row, cell]
+    pieces: list[Callable] = [table_field, interface_declaration, arm_row, cell, api_text, extension_half_of]
+    pieces += [partial(piece, spec) for piece in (table_initialiser, implementation, wrapper)]
     return {"spec": spec, "arms": arms, "described": described, "capabilities": sorted(catalogue.CAPABILITIES),
             "reaches": specs.REACHES, "magic": f"0x{MAGIC:016x}", "spec_hash": f"0x{spec_hash(spec):016x}", "raised": RAISED,
             "refused": REFUSED, "capsule": CAPSULE, "module": MODULE, "command": COMMAND, "cdef": cdef(spec),
-            "layouts": layouts(spec), **{piece.__name__: piece for piece in pieces}}
+            "layouts": layouts(spec), "shared": shared_by_forms(spec),
+            **{getattr(piece, "func", piece).__name__: piece for piece in pieces}}
 
 
 # ---- the pieces
@@ -98,14 +104,16 @@ def table_field(function: specs.ApiFunction) -> str:
 
 
 #   .ctx_GetContextTrampoline = ctx_GetContextTrampoline,
-def table_initialiser(function: specs.ApiFunction) -> str:
-    """What fills the entry; the compiler compares the signatures."""
-    return f".{function.implementation} = {function.implementation},"
+def table_initialiser(spec: specs.Spec, function: specs.ApiFunction) -> str:
+    """What fills the entry: a function of its own, or the symbol; the compiler compares the signatures."""
+    return f".{function.implementation} = {function.name if function.name in spec.mixed else function.implementation},"
 
 
 #   HPyLab_HIDDEN HPyContextTrampoline ctx_GetContextTrampoline(HPyContext *ctx);
-def implementation(function: specs.ApiFunction) -> str:
+def implementation(spec: specs.Spec, function: specs.ApiFunction) -> str:
     """The prototype that a runtime.c must fulfil."""
+    if function.name in spec.mixed:
+        return f"/* {function.implementation} is the symbol {function.name}. */"
     return f"HPyLab_HIDDEN {function.renamed(function.implementation)};"
 
 
@@ -113,10 +121,39 @@ def implementation(function: specs.ApiFunction) -> str:
 #   {
 #       return hpylab_runtime->ctx_GetContextTrampoline(ctx);
 #   }
-def wrapper(function: specs.ApiFunction) -> str:
+def wrapper(spec: specs.Spec, function: specs.ApiFunction) -> str:
     """The function that an extension calls."""
     call = f"hpylab_runtime->{function.implementation}({', '.join(function.parameters)});"
-    return f"static inline {function.prototype}\n{{\n    {'' if function.is_void else 'return '}{call}\n}}"
+    text = f"static inline {function.prototype}\n{{\n    {'' if function.is_void else 'return '}{call}\n}}"
+    table_forms = spec.mixed.get(function.name)
+    return f"#if {extension_half_of(table_forms)}\n{text}\n#endif" if table_forms else text
+
+
+#   HPyLab_FORM == HPyLab_FORM_enter_leave_token
+def extension_half_of(functions: tuple[specs.ApiFunction, ...]) -> str:
+    """Whether an extension half of one of the functions' forms is being compiled."""
+    return " || ".join(f"HPyLab_FORM == {function.form_macro}" for function in functions)
+
+
+#   HPyLab_APIS(HPy_LeaveContext, ambient RELEASE SYMBOL, token RELEASE TABLE)
+#   void HPy_LeaveContext(HPyContext *ctx);
+def api_text(proposal: specs.Proposal) -> str:
+    """The text of api.h, in which what several forms have is marked once."""
+    pieces, done = [], 0
+    for functions in proposal.by_name.values():
+        for function in functions if len(functions) > 1 else ():
+            start, end = function.marked
+            pieces.append(proposal.text[done:start].rstrip(None if function is not functions[0] else ""))
+            if function is functions[0]:
+                forms = ", ".join(f"{one.form} {one.role} {one.reach}" for one in functions)
+                pieces.append(f"HPyLab_APIS({function.name}, {forms})")
+            done = end
+    return "".join([*pieces, proposal.text[done:]]).rstrip()
+
+
+def shared_by_forms(spec: specs.Spec) -> list[tuple[specs.ApiFunction, ...]]:
+    """Each function that several forms have, with its forms."""
+    return [functions for proposal in spec.proposals for functions in proposal.by_name.values() if len(functions) > 1]
 
 
 #   X(trampoline, plain, \
@@ -191,7 +228,7 @@ def _refuse_incomplete(spec: specs.Spec, arms: list[catalogue.Arm], texts: Mappi
     header, worker, docs = (texts[name] for name in OUTPUTS)
     counts = (
         ("arms", "header", len(arms), len(re.findall(r"^    X\(\w+, \w+,", header, re.M))),
-        ("table entries", "header", len(spec.table_functions), len(re.findall(r"^    \.ctx_\w+ = ctx_\w+,", header, re.M))),
+        ("table entries", "header", len(spec.table_functions), len(re.findall(r"^    \.ctx_\w+ = \w+,", header, re.M))),
         ("interface functions", "header", len(spec.interface_functions),
          len(re.findall(r"^HPyLab_HIDDEN [^;]*?\bHPyLab_\w+\(", header, re.M))),
         ("arms", "worker's file", len(arms), len(re.findall(r'^    "\w+/\w+": \[', worker, re.M))),

@@ -72,7 +72,8 @@ class _Bench:
 
     def _arm(self, tag: str, arm_id: str) -> dict:
         return {"id": arm_id, "path": str(self.libraries.arm(tag, arm_id)),
-                "abi": self.arms[arm_id.removesuffix(TWIN_SUFFIX)].abi}
+                "abi": self.arms[arm_id.removesuffix(TWIN_SUFFIX)].abi,
+                "policy": self.arms[arm_id.removesuffix(TWIN_SUFFIX)].policies[0]}
 
 
 def new_name(now: datetime.datetime | None = None) -> str:

@@ -167,7 +167,7 @@ class _Plan:
         macro = f"-DHPyLab_FORM=HPyLab_FORM_{arm.id.replace('/', '_')}"
         self.libraries.arms[tag, arm.id] = self._add(
             output, [*self._extension_flags(arm.abi, interpreter), macro, f"-I{arm.folder}"],
-            [arm.folder / "stub.c", self.csrc / "arm" / "module.c"], [*self._abi_libraries(arm.abi, interpreter), "-lpthread"],
+            [arm.folder / "stub.c", *sorted((self.csrc / "arm").glob("*.c"))], [*self._abi_libraries(arm.abi, interpreter), "-lpthread"],
             arm=arm.id if arm.abi == "universal" else "")
         twin = output.with_name(stem + catalogue.TWIN_SUFFIX + self._suffix(arm.abi, interpreter))
         self.targets.append(_Target(twin, ["copy", output.name], copy_of=output))

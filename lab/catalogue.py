@@ -21,6 +21,7 @@ except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 
 CAPABILITIES = frozenset({"attached", "released", "foreign", "body", "bare"})
+POLICIES = ("attach", "attached_only")      # the number of each is its HPyLab_Policy
 ABIS = frozenset({"universal", "cpython", "hybrid"})
 THREADS = frozenset({"attached", "released", "foreign"})
 BATCHES = frozenset({"calibrated", "single"})
@@ -41,6 +42,7 @@ class Arm:
     capabilities: frozenset[str]
     why_not: Mapping[str, str]   # capability -> why it is lacking
     claims: Mapping[str, str]    # probe -> outcome claimed
+    policies: tuple[str, ...]    # which it may be bound under, of POLICIES; the first is the one it is measured under
 
     @property
     def proposal(self) -> str:
@@ -193,12 +195,14 @@ def _forms(folder: Path) -> list[Arm]:
     title, source = table.take("title", str), table.take("source", str)
     arms = []
     for form in table.take_tables("form"):
-        form.take("policies", list)
+        policies = tuple(sorted(form.take_subset("policies", frozenset(POLICIES)), key=POLICIES.index))
+        if not policies:
+            raise form.error("policies", "none", "at least one of " + ", ".join(POLICIES))
         capabilities, why_not = form.take_capabilities()
         arms.append(Arm(id=f"{folder.name}/{form.take('name', str)}", kind="form", title=title,
                         summary=form.take("summary", str), source=source, folder=folder, abi="universal",
                         capabilities=capabilities, why_not=why_not,
-                        claims=MappingProxyType(form.take("claims", dict, {}))))
+                        claims=MappingProxyType(form.take("claims", dict, {})), policies=policies))
         form.finish()
     table.finish()
     return arms
@@ -211,7 +215,7 @@ def _other_arm(kind: str, folder: Path) -> Arm:
     arm = Arm(id=f"{kind}/{folder.name}", kind=kind, title=table.take("title", str), summary=table.take("summary", str),
               source=table.take("source", str), folder=folder, abi=table.take_one("abi", ABIS),
               capabilities=capabilities, why_not=why_not,
-              claims=MappingProxyType(table.take("claims", dict, {})))
+              claims=MappingProxyType(table.take("claims", dict, {})), policies=POLICIES[:1])
     table.finish()
     return arm
 

@@ -1,7 +1,9 @@
 """C headers in the lab's small dialect, taken apart into declarations.
 
-No preprocessor runs, so that nothing but Python is needed: the only directives are an include guard and #include <…>, and
-both are dropped. An annotation, HPyLab_ID(n) or HPyLab_API(form, ROLE, REACH), stands before the declaration it belongs to.
+No preprocessor runs, so that nothing but Python is needed: the only directives are an include guard, #include <…> and a
+constant (#define HPyXxx value), and all are dropped. An annotation, HPyLab_ID(n) or HPyLab_API(form, ROLE, REACH), stands
+before the declaration it belongs to; of the latter there may be several, on behalf of as many forms. A body may use
+HPyLab_REFUSE_UNLESS(condition, answer), where a function that returns nothing leaves the answer out.
 
 To pycparser each declaration goes as one line, numbered by its place in the file. Characters keep their distance, so that a
 column found there is a place in the file, whatever the version of pycparser says about lines.
@@ -32,7 +34,9 @@ _PRELUDE = "".join(f"typedef int {name}; " for name in [*_INTEGERS, "HPy_ssize_t
 
 _COMMENT_OR_LITERAL = re.compile(r"""/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'""", re.S)
 _DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(.*?)[ \t]*$", re.M)
+_CONSTANT = re.compile(r"define\s+(HPy\w+)\s+(.*[^\\])")
 _ANNOTATION = re.compile(r"\b(HPyLab_ID|HPyLab_API)\b(?:\s*\(([^()]*)\))?")
+_NO_ANSWER = re.compile(r",(?=\s*\))")      # of HPyLab_REFUSE_UNLESS; nothing else in C has a comma there
 _WHERE_A_TYPE_STANDS = re.compile(r"\b([A-Za-z_]\w*)(?=\s*\*|\s+[A-Za-z_]|\s*\(\s*\*)|(?<=[(,])\s*([A-Za-z_]\w*)(?=\s*[,)])")
 _KNOWN = frozenset("typedef struct union enum static inline extern const volatile restrict void char short int long float "
                    "double signed unsigned return if else for while do switch case default break continue goto "
@@ -79,6 +83,25 @@ class Declaration:
 
 
 @dataclass(frozen=True)
+class Constant:
+    """A macro without parameters: ``#define HPyVMValue_UNSET {0, NULL, NULL}``."""
+
+    name: str
+    path: Path
+    line: int
+    value: str       # without comments
+
+    @property
+    def defines(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    @property
+    def canonical(self) -> str:
+        """What it means to a compiler, as Declaration.canonical."""
+        return " ".join(re.findall(r"\w+|[^\w\s]", f"#define {self.name} {self.value}"))
+
+
+@dataclass(frozen=True)
 class Annotation:
     """HPyLab_ID(n) or HPyLab_API(form, ROLE, REACH), as it stands."""
 
@@ -95,8 +118,9 @@ class Annotation:
 class Header:
     """A header taken apart.
 
-    [declarations] holds each declaration with its annotation, or None, in the order of the file. Inside, [code] is the text
-    without comments, directives and annotations, and [flat] the same on one line without literals; characters keep their place.
+    [declarations] holds each declaration with its annotations, in the order of the file, and [constants] what #define gives a
+    value to. Inside, [code] is the text without comments, directives and annotations, and [flat] the same on one line without
+    literals; characters keep their place.
     Raises SpecError for what is not C, for an unknown type, and for an annotation that no declaration follows.
     """
 
@@ -106,6 +130,7 @@ class Header:
             self.text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SpecError(path, 1, str(error), "a header of UTF-8 text") from None
+        self.constants: list[Constant] = []
         self.comments = [match.span() for match in _COMMENT_OR_LITERAL.finditer(self.text) if match[0].startswith("/")]
         code = _COMMENT_OR_LITERAL.sub(lambda match: _blank(match[0]) if match[0].startswith("/") else match[0], self.text)
         code = self._without_directives(code)
@@ -115,7 +140,7 @@ class Header:
         self.annotations = [Annotation(match[1], tuple(word.strip() for word in (match[2] or "").split(",")), *match.span(),
                                        self.line(match.start())) for match in _ANNOTATION.finditer(marked)]
         self.code = _ANNOTATION.sub(lambda match: _blank(match[0]), code)
-        self.flat = _ANNOTATION.sub(lambda match: _blank(match[0]), marked).replace("\n", " ")
+        self.flat = _NO_ANSWER.sub(" ", _ANNOTATION.sub(lambda match: _blank(match[0]), marked).replace("\n", " "))
         self.spans = _split(marked)
         self.declarations = self._declarations()
 
@@ -126,36 +151,42 @@ class Header:
         return SpecError(self.path, line, found, expected)
 
     def _without_directives(self, code: str) -> str:
-        """Blank the include guard and the #includes; refuse every other directive, since no preprocessor runs."""
+        """Blank the include guard, the #includes and the constants; refuse every other directive: no preprocessor runs."""
         guard = ("ifndef", "define", "endif")
         seen = 0
         for match in _DIRECTIVE.finditer(code):
             if re.fullmatch(r"include\s*<[\w./]+>", match[1]):
                 continue
+            constant = _CONSTANT.fullmatch(match[1])
+            if constant and seen != 1:
+                self.constants.append(Constant(constant[1], self.path, self.line(match.start()), constant[2]))
+                continue
             if seen == len(guard) or not re.fullmatch(guard[seen] + (r"\s+\w+" if guard[seen] != "endif" else ""), match[1]):
                 raise self.error(self.line(match.start()), f"#{match[1]}",
-                                 "an include guard (#ifndef, #define, #endif) and #include <…>, no other directive")
+                                 "an include guard (#ifndef, #define, #endif), #include <…> and constants (#define HPyXxx "
+                                 "value), no other directive")
             seen += 1
         if 0 < seen < len(guard):
             raise self.error(self.line(len(code)), f"the end of the file before #{guard[seen]}", f"#{guard[seen]}")
         return _DIRECTIVE.sub(lambda match: _blank(match[0]), code)
 
-    def _declarations(self) -> list[tuple[Declaration, Annotation | None]]:
-        annotations = [self._annotation(start, end) for start, end in self.spans]
+    def _declarations(self) -> list[tuple[Declaration, tuple[Annotation, ...]]]:
+        annotations = [self._annotations_of(start, end) for start, end in self.spans]
         nodes: dict[int, list] = {}
         for node in self._parsed():
             nodes.setdefault(node.coord.line - 2, []).append(node)
         return [(self._declaration(span, nodes.get(index, [])), annotations[index]) for index, span in enumerate(self.spans)]
 
-    def _annotation(self, start: int, end: int) -> Annotation | None:
+    def _annotations_of(self, start: int, end: int) -> tuple[Annotation, ...]:
         inside = [annotation for annotation in self.annotations if start <= annotation.start < end]
-        for annotation, after in zip(inside, [*(other.start for other in inside[1:]), end]):
-            if not self.flat[annotation.end:after].strip(" ;"):
+        for annotation, other in zip(inside, [*inside[1:], None]):
+            several = other is not None and annotation.word == other.word == "HPyLab_API"
+            if not several and not self.flat[annotation.end:other.start if other else end].strip(" ;"):
                 raise self.error(annotation.line, f"{annotation} with no declaration after it", "a declaration")
-            if annotation.start > start:
+            if self.flat[start:annotation.start].strip():
                 expected = "the end of the declaration before it (';')"
                 raise self.error(annotation.line, f"{annotation} inside a declaration", expected)
-        return inside[0] if inside else None
+        return tuple(inside)
 
     def _parsed(self) -> list[c_ast.Node]:
         lines = [self.flat[start:end] for start, end in self.spans]

@@ -111,7 +111,8 @@ def run_one(probe: Probe, arm: Arm, interpreter: Interpreter, libraries: Librari
     if why_not:
         return Outcome(probe.name, arm.id, "n/a", expected, why_not, 0.0)
     job = {"probe": str(probe.path), "libraries": libraries.for_worker(interpreter.tag),
-           "arm": {"id": arm.id, "path": str(libraries.arm(interpreter.tag, arm.id)), "abi": arm.abi}}
+           "arm": {"id": arm.id, "path": str(libraries.arm(interpreter.tag, arm.id)), "abi": arm.abi,
+                   "policy": arm.policies[0]}}
     begin = time.monotonic()
     try:
         answer = executor.execute(job, limit_s)

@@ -5,7 +5,7 @@ They are C headers in a small dialect. A proposal marks each function with its f
     HPyLab_API(plain, CREATE, TABLE)
     HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx);
 
-and the interface numbers its functions densely with HPyLab_ID(n). The header that is generated from them takes it from there.
+with one such line for each form where several have the function, and the interface numbers its functions densely with HPyLab_ID(n). The header that is generated from them takes it from there.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 
 from pycparser import c_ast
 
-from lab.cheader import Annotation, Declaration, Header
+from lab.cheader import Annotation, Constant, Declaration, Header
 from lab.errors import SpecError
 
-ROLES = ("CREATE", "FREE", "ACQUIRE", "RELEASE", "CALL")
+ROLES = ("CREATE", "FREE", "ACQUIRE", "RELEASE", "CALL", "BORROW")
+LEADS_TO_A_CONTEXT = ("ACQUIRE", "CALL", "BORROW")      # the last without a release
 REACHES = {"SYMBOL": "a symbol of the process", "TABLE": "the runtime's table", "INLINE": "an inline function of api.h",
            "POINTER": "a function pointer"}
 _NEEDS = {"RELEASE": "ACQUIRE", "FREE": "CREATE"}
@@ -31,16 +32,22 @@ _INTERFACE_NAME = re.compile(r"HPyLab_[A-Z][A-Za-z0-9]*")
 
 @dataclass(frozen=True)
 class ApiFunction(Declaration):
-    """A function of a proposal, or a typedef of one, with what its annotation says."""
+    """A function of a proposal, or a typedef of one, with what one of its annotations says."""
 
     proposal: str
     form: str
     role: str        # of ROLES
     reach: str       # of REACHES
+    marked: tuple[int, int]     # where the annotation stands in the text
 
     @property
     def arm(self) -> str:
         return f"{self.proposal}/{self.form}"
+
+    @property
+    def form_macro(self) -> str:
+        """What HPyLab_FORM is in an extension half of its form."""
+        return f"HPyLab_FORM_{self.proposal}_{self.form}"
 
     @property
     def implementation(self) -> str:
@@ -55,8 +62,17 @@ class Proposal:
     name: str                                # of the folder
     path: Path
     text: str                                # of api.h, as it stands
-    declarations: tuple[Declaration, ...]    # its functions are ApiFunction
-    functions: tuple[ApiFunction, ...]
+    constants: tuple[Constant, ...]
+    declarations: tuple[Declaration, ...]
+    functions: tuple[ApiFunction, ...]       # one for each form that has it
+
+    @property
+    def by_name(self) -> dict[str, tuple[ApiFunction, ...]]:
+        """Each function with its forms, in the order of the file."""
+        found: dict[str, tuple[ApiFunction, ...]] = {}
+        for function in self.functions:
+            found[function.name] = (*found.get(function.name, ()), function)
+        return found
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,16 @@ class Spec:
 
     @property
     def table_functions(self) -> tuple[ApiFunction, ...]:
-        return tuple(function for function in self.functions if function.reach == "TABLE")
+        """What some form reaches through the runtime's table: one for each entry."""
+        table = {function.name: function for function in reversed(self.functions) if function.reach == "TABLE"}
+        return tuple(reversed(table.values()))
+
+    @property
+    def mixed(self) -> dict[str, tuple[ApiFunction, ...]]:
+        """The functions that some forms reach as a symbol and others through the table, each with those others."""
+        return {name: tuple(function for function in functions if function.reach == "TABLE")
+                for proposal in self.proposals for name, functions in proposal.by_name.items()
+                if {function.reach for function in functions} == {"SYMBOL", "TABLE"}}
 
 
 def implementation_name(name: str) -> str:
@@ -138,7 +163,9 @@ def _line_of_form(path: Path, form: str) -> int:
 
 def _interface(header: Header) -> tuple[Declaration, ...]:
     count = 0
-    for declaration, annotation in header.declarations:
+    _refuse_constants(header)
+    for declaration, annotations in header.declarations:
+        annotation = annotations[0] if annotations else None
         if declaration.name and not _INTERFACE_NAME.fullmatch(declaration.name):
             raise header.error(declaration.line, f"the name {declaration.name!r}", "a name of the form HPyLab_Xxx")
         if annotation and (annotation.word != "HPyLab_ID" or not declaration.is_function):
@@ -154,11 +181,17 @@ def _interface(header: Header) -> tuple[Declaration, ...]:
 
 
 def _native(header: Header) -> tuple[Declaration, ...]:
-    for declaration, annotation in header.declarations:
-        if annotation:
+    _refuse_constants(header)
+    for declaration, annotations in header.declarations:
+        for annotation in annotations:
             raise header.error(annotation.line, str(annotation), "no annotation: native code knows neither Python nor the lab")
         _refuse_body(header, declaration)
     return tuple(declaration for declaration, _ in header.declarations)
+
+
+def _refuse_constants(header: Header) -> None:
+    for constant in header.constants:
+        raise header.error(constant.line, f"#define {constant.name}", "an enum: cffi reads this file too")
 
 
 def _refuse_body(header: Header, declaration: Declaration) -> None:
@@ -167,18 +200,32 @@ def _refuse_body(header: Header, declaration: Declaration) -> None:
 
 
 def _proposal(header: Header) -> Proposal:
-    declarations = []
-    for declaration, annotation in header.declarations:
+    functions: list[ApiFunction] = []
+    for declaration, annotations in header.declarations:
         _check_api_names(header, declaration)
-        if annotation:
-            declaration = _api_function(header, declaration, annotation)
-        elif declaration.is_function:
+        if declaration.is_function and not annotations:
             raise header.error(declaration.line, f"{declaration.name} without HPyLab_API",
                                "HPyLab_API(form, ROLE, REACH) above each function")
-        declarations.append(declaration)
-    functions = tuple(declaration for declaration in declarations if isinstance(declaration, ApiFunction))
+        functions += _uses(header, declaration, annotations)
     _check_roles(header, functions)
-    return Proposal(header.path.parent.name, header.path, header.text, tuple(declarations), functions)
+    declarations = tuple(declaration for declaration, _ in header.declarations)
+    return Proposal(header.path.parent.name, header.path, header.text, tuple(header.constants), declarations, tuple(functions))
+
+
+def _uses(header: Header, declaration: Declaration, annotations: tuple[Annotation, ...]) -> list[ApiFunction]:
+    """The function once for each of its forms."""
+    found: list[ApiFunction] = []
+    for annotation in annotations:
+        function = _api_function(header, declaration, annotation)
+        if function.form in [other.form for other in found]:
+            raise header.error(annotation.line, f"{annotation} after another of that form", "one for each form")
+        if found and function.role != found[0].role:
+            raise header.error(annotation.line, str(annotation), f"the role {found[0].role} that it has in {found[0].form}")
+        if found and {function.reach, found[0].reach} - {"SYMBOL", "TABLE"} and function.reach != found[0].reach:
+            raise header.error(annotation.line, str(annotation),
+                               f"{found[0].reach} as in {found[0].form}; SYMBOL and TABLE alone may differ")
+        found.append(function)
+    return found
 
 
 def _check_api_names(header: Header, declaration: Declaration) -> None:
@@ -200,7 +247,8 @@ def _api_function(header: Header, declaration: Declaration, annotation: Annotati
     if reach not in REACHES:
         raise header.error(annotation.line, f"the reach {reach!r}", "one of " + ", ".join(REACHES))
     _check_reach(header, declaration, reach)
-    return ApiFunction(**vars(declaration), proposal=header.path.parent.name, form=form, role=role, reach=reach)
+    return ApiFunction(**vars(declaration), proposal=header.path.parent.name, form=form, role=role, reach=reach,
+                       marked=(annotation.start, annotation.end))
 
 
 def _check_reach(header: Header, declaration: Declaration, reach: str) -> None:
@@ -227,7 +275,7 @@ def _check_reach(header: Header, declaration: Declaration, reach: str) -> None:
             refuse(" with a parameter that has no name", "a name for each parameter, for the wrapper to pass on")
 
 
-def _check_roles(header: Header, functions: tuple[ApiFunction, ...]) -> None:
+def _check_roles(header: Header, functions: list[ApiFunction]) -> None:
     roles: dict[str, set[str]] = {}
     for function in functions:
         roles.setdefault(function.form, set()).add(function.role)
@@ -236,21 +284,23 @@ def _check_roles(header: Header, functions: tuple[ApiFunction, ...]) -> None:
         if needed and needed not in roles[function.form]:
             raise header.error(function.line, f"{function.role} {function.name} without {needed}",
                                f"a function HPyLab_API({function.form}, {needed}, REACH)")
-        if not roles[function.form] & {"ACQUIRE", "CALL"}:
-            raise header.error(function.line, f"the form {function.form!r} with neither ACQUIRE nor CALL",
+        if not roles[function.form] & set(LEADS_TO_A_CONTEXT):
+            raise header.error(function.line, f"the form {function.form!r} without one of {', '.join(LEADS_TO_A_CONTEXT)}",
                                f"a function of {function.form} that leads to a context")
 
 
 def _check_shared_names(proposals: tuple[Proposal, ...]) -> None:
     """Every api.h ends up in one header, so a name belongs to one folder, and to one function."""
-    owners: dict[str, Declaration] = {}
-    for declaration in (declaration for proposal in proposals for declaration in proposal.declarations):
+    owners: dict[str, Declaration | Constant] = {}
+    symbols = {function.name for proposal in proposals for function in proposal.functions if function.reach == "SYMBOL"}
+    for declaration in (one for proposal in proposals for one in (*proposal.declarations, *proposal.constants)):
         for name in declaration.defines:
             owner = owners.setdefault(name, declaration)
-            if owner is declaration or (owner.path == declaration.path and not declaration.is_function):
+            is_type = isinstance(declaration, Declaration) and not declaration.is_function
+            if owner is declaration or (owner.path == declaration.path and is_type):
                 continue
             what, expected = f"the name {name} in", "a name that is defined once"
-            if getattr(owner, "reach", "") == getattr(declaration, "reach", "") == "SYMBOL":
+            if name in symbols:
                 what, expected = f"the symbol {name} demanded by", "a symbol that is demanded once"
             folders = " and ".join(f"variants/{one.path.parent.name}" for one in (owner, declaration))
             raise SpecError(declaration.path, declaration.line, f"{what} {folders}", expected)

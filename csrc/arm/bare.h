@@ -1,5 +1,5 @@
 /* The bare half of an arm whose design gives it a C global as its place. Included by a stub.c after HPyLab_Bind,
-   HPyLab_Unbind and a `static int call(void *closure, int64_t arg, int64_t *result)`. */
+   HPyLab_Unbind and a `static int call(void *closure, int64_t arg, int64_t *result)`, the one that bare code reaches. */
 
 static HPyLab_Callback place;       /* the one callback that is bound here; closure NULL while there is none */
 
@@ -15,8 +15,14 @@ int HPyLab_BindBare(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Bare 
         HPyErr_SetString(ctx, ctx->h_RuntimeError, "another callback is bound in this arm's one place; unbind it first");
         return -1;
     }
-    if (HPyLab_Bind(ctx, binding, &place) < 0)
+    HPyLab_Callback callback;
+    if (HPyLab_Bind(ctx, binding, &callback) < 0)
         return -1;
+    if (callback.call != call) {        /* bare code calls no pointer more than it must: one function, known here */
+        HPyLab_Unbind(ctx, &callback);
+        return hpylab_refuse_policy(ctx, binding->policy);
+    }
+    place = callback;
     *out = bare;
     return 0;
 }

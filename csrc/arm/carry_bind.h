@@ -12,6 +12,5 @@ int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback 
 
 void HPyLab_Unbind(HPyContext *ctx, HPyLab_Callback *callback)
 {
-    (void)ctx;
-    free(callback->closure);
+    hpylab_drop_carrier(ctx, callback->closure);
 }

@@ -24,11 +24,11 @@ typedef struct {
 static int read_order(HPyContext *ctx, const HPy *args, size_t nargs, order *out)
 {
     int64_t given[6];
-    if (nargs != 6) {
-        HPyErr_SetString(ctx, ctx->h_TypeError, "drive(driver, run, body, data, policy, flags) takes six integers");
+    if (nargs != 6 && nargs != 7) {
+        HPyErr_SetString(ctx, ctx->h_TypeError, "drive(driver, run, body, data, policy, flags[, captured]) takes six integers");
         return -1;
     }
-    for (size_t i = 0; i < nargs; i++) {
+    for (size_t i = 0; i < 6; i++) {
         given[i] = HPyLong_AsInt64_t(ctx, args[i]);
         if (given[i] == -1 && HPyErr_Occurred(ctx))
             return -1;
@@ -38,9 +38,10 @@ static int read_order(HPyContext *ctx, const HPy *args, size_t nargs, order *out
     out->binding.body = (HPyLab_Body)(intptr_t)given[2];
     out->binding.data = (void *)(intptr_t)given[3];
     out->binding.policy = (HPyLab_Policy)given[4];
+    out->binding.captured = nargs == 7 ? args[6] : HPy_NULL;
     out->flags = given[5];
-    if (given[4] != HPyLab_ATTACH) {
-        HPyErr_SetString(ctx, ctx->h_NotImplementedError, "this arm serves the policy attach alone");
+    if (given[4] != HPyLab_ATTACH && given[4] != HPyLab_ATTACHED_ONLY) {
+        HPyErr_SetString(ctx, ctx->h_ValueError, "the policy is 0 (attach) or 1 (attached_only)");
         return -1;
     }
     return 0;
@@ -56,8 +57,8 @@ static int run_driver(HPyContext *ctx, const order *what)
     return status;
 }
 
-/* drive(driver, run, body, data, policy, flags): bind [body] with [data], fill in [run]'s callback, call [driver] on
-   [run], unbind. Returns the driver's status, 0 or an errno value; raises what Bind raised. */
+/* drive(driver, run, body, data, policy, flags[, captured]): bind [body] with [data] and the object [captured], fill in
+   [run]'s callback, call [driver] on [run], unbind. Returns the driver's status, 0 or an errno value; raises what Bind raised. */
 HPyDef_METH(drive, "drive", HPyFunc_VARARGS)
 static HPy drive_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
 {
@@ -90,8 +91,12 @@ static HPy drive_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
 /* The runtime half's table: a capsule, or an integer where the interpreter's HPy has its capsule functions elsewhere. */
 static const void *table_address(HPyContext *ctx, HPy table)
 {
-    if (HPyNumber_Check(ctx, table))
-        return (const void *)(intptr_t)HPyLong_AsInt64_t(ctx, table);
+    if (HPyNumber_Check(ctx, table)) {
+        const void *address = (const void *)(intptr_t)HPyLong_AsInt64_t(ctx, table);
+        if (address == NULL && !HPyErr_Occurred(ctx))
+            HPyErr_SetString(ctx, ctx->h_ImportError, "the runtime half's table is at address 0");
+        return address;
+    }
     return HPyCapsule_GetPointer(ctx, table, HPyLab_RUNTIME_CAPSULE);
 }
 
@@ -138,9 +143,12 @@ static int module_exec_impl(HPyContext *ctx, HPy module)
 
 static HPyDef *defines[] = {&module_exec, &drive, NULL};
 
+static HPyGlobal *globals[] = {&hpylab_captured_object, NULL};
+
 static HPyModuleDef definition = {
     .doc = "One arm of the lab: its extension half.",
     .defines = defines,
+    .globals = globals,
 };
 
 HPy_MODINIT(arm, definition)

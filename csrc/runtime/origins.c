@@ -3,6 +3,28 @@
 
 static hpyrt_origin *closing;       /* closed, with somebody inside when that was last looked at */
 
+hpyrt_origin *hpyrt_take_origin(hpyrt_origin_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    hpyrt_origin *origin = pool->first;
+    if (origin != NULL)
+        pool->first = origin->next;
+    pthread_mutex_unlock(&pool->mutex);
+    return origin;
+}
+
+void hpyrt_give_origin(hpyrt_origin_pool *pool, hpyrt_origin *origin)
+{
+    pthread_mutex_lock(&pool->mutex);
+    origin->next = NULL;
+    if (pool->first == NULL)
+        pool->first = origin;
+    else
+        pool->last->next = origin;
+    pool->last = origin;
+    pthread_mutex_unlock(&pool->mutex);
+}
+
 int hpyrt_open_origin(HPyContext *ctx, hpyrt_origin *origin, hpyrt_policy policy, HPy captured)
 {
     hpyrt_view *view = hpyrt_current_view();
@@ -13,6 +35,7 @@ int hpyrt_open_origin(HPyContext *ctx, hpyrt_origin *origin, hpyrt_policy policy
     HPyContext *admitted = hpyrt_admit(ctx);
     if (admitted == NULL)
         return -1;
+    hpyrt_sweep_origins();
     origin->view = view;
     origin->context = admitted;
     origin->policy = policy;

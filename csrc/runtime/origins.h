@@ -6,6 +6,21 @@
 #ifndef HPYRT_ORIGINS_H
 #define HPYRT_ORIGINS_H
 
+#include <pthread.h>
+
+/* Origins waiting to be used again, with what owns them: first in, first out, so that one used after it was closed shows for as
+   long as can be. */
+typedef struct {
+    pthread_mutex_t mutex;
+    hpyrt_origin *first, *last;
+} hpyrt_origin_pool;
+
+#define HPYRT_ORIGIN_POOL {.mutex = PTHREAD_MUTEX_INITIALIZER}
+
+/* One that was given; NULL if there is none. */
+hpyrt_origin *hpyrt_take_origin(hpyrt_origin_pool *pool);
+void hpyrt_give_origin(hpyrt_origin_pool *pool, hpyrt_origin *origin);
+
 /* Fill in [origin] from [ctx]; unless it is HPy_NULL, [captured] is kept by a strong reference. [owner] and [recycle] are the
    caller's. 0, or -1 with an exception set on [ctx]. */
 int hpyrt_open_origin(HPyContext *ctx, hpyrt_origin *origin, hpyrt_policy policy, HPy captured);

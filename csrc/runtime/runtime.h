@@ -82,6 +82,16 @@ static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *admitted);
 #include "contexts.h"
 #include "origins.h"
 
+/* The view of the interpreter that the calling thread is attached to, if an extension has registered a context there; else
+   NULL. Like hpyrt_current_view, but quick where it is that of the thread's last acquisition. */
+static inline hpyrt_view *hpyrt_attached_view(void)
+{
+    hpyrt_view *view = hpyrt_attach_ambient(HPYRT_ATTACHED_ONLY);
+    if (view != NULL)
+        hpyrt_detach();
+    return view;
+}
+
 #pragma GCC visibility pop
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,32 +20,44 @@ _Static_assert(sizeof(hpyrt_slot) == 16, "a slot must be as large as a thunk");
 
 extern char hpyrt_thunk_template[];
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-/* Slots without a thunk in use, linked through data; guarded by mutex; never unmapped. First in, first out, so that a call
-   after free finds its slot unused for as long as can be. */
-static hpyrt_slot *first_free, *last_free;
+typedef struct page page;
 
-static _Noreturn void stop(const char *why)
-{
-    fprintf(stderr, "HPyContextTrampoline: %s\n", why);
-    abort();
-}
+/* Thunks and their slots, mapped side by side and never unmapped. */
+struct page {
+    page *next;
+    char *thunks;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static page *pages;
+/* A ring of the slots that are in nobody's use, with room for all there are; guarded by the mutex. First in, first out, so that
+   a call after free finds its slot unused for as long as can be. */
+static hpyrt_slot **unused;
+static size_t room, first, count;
 
 static void called_after_free(void)
 {
-    stop("called after it was freed");
+    fputs("HPyContextTrampoline: called after it was freed\n", stderr);
+    abort();
 }
 
 /* The mutex is held. */
-static void append_free(hpyrt_slot *slot)
+static void append_unused(hpyrt_slot *slot)
 {
-    slot->code = called_after_free;
-    slot->data = NULL;
-    if (last_free != NULL)
-        last_free->data = slot;
-    else
-        first_free = slot;
-    last_free = slot;
+    unused[(first + count++) % room] = slot;
+}
+
+/* Make room for another page's slots. Whether that could be done. The ring is empty and the mutex is held. */
+static bool make_room(void)
+{
+    hpyrt_slot **larger = malloc((room + SLOTS) * sizeof(*larger));
+    if (larger == NULL)
+        return false;
+    free(unused);
+    unused = larger;
+    room += SLOTS;
+    first = 0;
+    return true;
 }
 
 /* Where in its file the segment of the template lies. */
@@ -85,50 +98,73 @@ static const char *map_template(char *place)
     return why;
 }
 
-/* Another page of thunks with its page of slots. NULL, or why there is none. The mutex is held. */
+/* Another page of thunks with its page of slots. NULL, or why there is none. The ring is empty and the mutex is held. */
 static const char *grow(void)
 {
-    char *pages = mmap(NULL, 2 * HPYRT_THUNK_DISTANCE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (pages == MAP_FAILED)
+    page *made = malloc(sizeof *made);
+    char *place = made == NULL ? MAP_FAILED
+        : mmap(NULL, 2 * HPYRT_THUNK_DISTANCE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (place == MAP_FAILED) {
+        free(made);
         return "no memory for another page of trampolines";
-    const char *why = map_template(pages);
-    if (why == NULL && mprotect(pages + HPYRT_THUNK_DISTANCE, HPYRT_THUNK_DISTANCE, PROT_READ | PROT_WRITE) != 0)
+    }
+    const char *why = map_template(place);
+    if (why == NULL && (mprotect(place + HPYRT_THUNK_DISTANCE, HPYRT_THUNK_DISTANCE, PROT_READ | PROT_WRITE) != 0 || !make_room()))
         why = "no memory for another page of trampolines";
     if (why != NULL) {
-        munmap(pages, 2 * HPYRT_THUNK_DISTANCE);
+        munmap(place, 2 * HPYRT_THUNK_DISTANCE);
+        free(made);
         return why;
     }
-    hpyrt_slot *slots = (hpyrt_slot *)(void *)(pages + HPYRT_THUNK_DISTANCE);
-    for (int i = 0; i < SLOTS; i++)
-        append_free(&slots[i]);
+    *made = (page){pages, place};
+    pages = made;
+    hpyrt_slot *slots = (hpyrt_slot *)(void *)(place + HPYRT_THUNK_DISTANCE);
+    for (int i = 0; i < SLOTS; i++) {
+        slots[i].code = called_after_free;
+        append_unused(&slots[i]);
+    }
     return NULL;
 }
 
-void *hpyrt_new_thunk(void (*code)(void), void *data, const char **why)
+hpyrt_slot *hpyrt_new_thunk(void (*code)(void), const char **why)
 {
     hpyrt_slot *slot = NULL;
     pthread_mutex_lock(&mutex);
-    *why = first_free == NULL ? grow() : NULL;
+    *why = count == 0 ? grow() : NULL;
     if (*why == NULL) {
-        slot = first_free;
-        first_free = slot->data;
-        if (first_free == NULL)
-            last_free = NULL;
-        slot->data = data;
+        slot = unused[first];
+        first = (first + 1) % room;
+        count--;
         slot->code = code;
     }
     pthread_mutex_unlock(&mutex);
-    return slot == NULL ? NULL : (char *)slot - HPYRT_THUNK_DISTANCE;
+    return slot;
 }
 
-void *hpyrt_free_thunk(void *thunk)
+int hpyrt_close_thunk(hpyrt_slot *slot)
 {
-    hpyrt_slot *slot = (hpyrt_slot *)(void *)((char *)thunk + HPYRT_THUNK_DISTANCE);
     pthread_mutex_lock(&mutex);
-    if (slot->code == called_after_free)
-        stop("freed twice");
-    void *data = slot->data;
-    append_free(slot);
+    bool open = slot->code != called_after_free;
+    slot->code = called_after_free;
     pthread_mutex_unlock(&mutex);
-    return data;
+    return open ? 0 : -1;
+}
+
+void hpyrt_recycle_thunk(hpyrt_slot *slot)
+{
+    pthread_mutex_lock(&mutex);
+    append_unused(slot);
+    pthread_mutex_unlock(&mutex);
+}
+
+hpyrt_slot *hpyrt_slot_of(void *thunk)
+{
+    char *address = thunk;
+    hpyrt_slot *slot = NULL;
+    pthread_mutex_lock(&mutex);
+    for (page *each = pages; each != NULL && slot == NULL; each = each->next)
+        if (address >= each->thunks && address < each->thunks + HPYRT_THUNK_DISTANCE && (address - each->thunks) % 16 == 0)
+            slot = (hpyrt_slot *)(void *)(address + HPYRT_THUNK_DISTANCE);
+    pthread_mutex_unlock(&mutex);
+    return slot;
 }

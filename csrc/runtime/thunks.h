@@ -19,16 +19,28 @@
 
 typedef struct {
     void (*code)(void);     /* jumped to with the thunk's first three arguments and, as fourth, this slot */
-    void *data;
+    void *data;             /* the owner's; left as it is when the thunk is given back */
 } hpyrt_slot;
 
-/* A thunk that jumps to [code] and whose slot holds [data]. The caller owns it and gives it to hpyrt_free_thunk. NULL when
-   none can be had; [*why] is then a sentence. Any thread may call this. */
-void *hpyrt_new_thunk(void (*code)(void), void *data, const char **why);
+/* The slot of a thunk that is in nobody's use and will jump to [code]. The caller owns it, sets data before anyone calls, and
+   gives it back in two steps. NULL when none can be had; [*why] is then a sentence. Any thread may call these. */
+hpyrt_slot *hpyrt_new_thunk(void (*code)(void), const char **why);
 
-/* Give [thunk] back; the data it was made with. Its address will be used again; until then calling it, or giving it back
-   once more, ends the process with a message. It is an error to do so while a thread is inside. */
-void *hpyrt_free_thunk(void *thunk);
+/* First: whoever calls from now on ends the process with a message. Threads that are inside may go on reading the slot. -1:
+   that was done before. */
+int hpyrt_close_thunk(hpyrt_slot *slot);
+
+/* Then, when nobody is inside any more: its address may be used again. */
+void hpyrt_recycle_thunk(hpyrt_slot *slot);
+
+/* What to call. */
+static inline void *hpyrt_thunk_of(hpyrt_slot *slot)
+{
+    return (char *)slot - HPYRT_THUNK_DISTANCE;
+}
+
+/* The slot of [thunk], in use or not; NULL for any other address. */
+hpyrt_slot *hpyrt_slot_of(void *thunk);
 
 #pragma GCC visibility pop
 

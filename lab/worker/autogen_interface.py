@@ -19,6 +19,7 @@ typedef struct {
     HPyLab_Body body;
     void *data;
     HPyLab_Policy policy;
+    HPy captured;
 } HPyLab_Binding;
 typedef struct {
     int (*call)(void *closure, int64_t arg, int64_t *result);
@@ -65,7 +66,7 @@ int native_call_loop(native_run *run);
 """
 
 # What runtime half and extension half were built from: HPyLab_SPEC.
-SPEC = 0xb11714a85d10c925
+SPEC = 0xf2f75084948fe7c8
 
 # The answers of a bare callback that are no result: HPyLab_RAISED, HPyLab_REFUSED.
 RAISED = -9223372036854775808
@@ -73,9 +74,14 @@ REFUSED = -9223372036854775807
 
 # What each arm can do.
 ARMS = {
+    "enter_leave/get": ["attached", "bare", "body"],
     "enter_leave/ambient": ["attached", "bare", "body", "foreign", "released"],
+    "enter_leave/token": ["attached", "bare", "body", "foreign", "released"],
     "hpyvm/pointer": ["attached", "bare", "body", "foreign", "released"],
+    "hpyvm/value": ["attached", "bare", "body", "foreign", "released"],
     "trampoline/plain": ["attached", "bare", "body", "foreign", "released"],
+    "trampoline/handle": ["attached", "bare", "body", "foreign", "released"],
+    "trampoline/checked": ["attached", "bare", "body", "foreign", "released"],
     "control/cached_ctx": ["attached", "bare", "body"],
     "control/empty": ["attached", "foreign", "released"],
     "control/hpy_cpython_abi": ["attached", "bare", "body"],

@@ -13,7 +13,7 @@ import cffi
 
 from autogen_interface import CDEF
 
-ATTACH = 0                  # the policy
+POLICIES = {"attach": 0, "attached_only": 1}        # HPyLab_Policy
 LEAVE, BARE = 1, 2          # flags of drive()
 MODES = {"throughput": 0, "dependent": 1, "serialised": 2}
 
@@ -66,13 +66,17 @@ class Arm:
     """One arm: its extension half, and the bodies of its ABI."""
 
     def __init__(self, lab, arm):
-        self.lab, self.id, self.abi = lab, arm["id"], arm["abi"]
+        self.lab, self.id, self.abi, self.policy = lab, arm["id"], arm["abi"], arm.get("policy", "attach")
         self.module = load_extension("arm", arm["path"], arm["abi"])
         self.bodies = lab.bodies(arm["abi"])
 
-    def drive(self, driver, run, body, data=0, flags=0):
-        """Bind [body], call [driver] (an address) on [run], unbind. Raises OSError for the driver's errno value."""
-        status = self.module.drive(driver, self.lab.address(run), self.bodies.address(body), data, ATTACH, flags)
+    def drive(self, driver, run, body, data=0, flags=0, policy=None, captured=()):
+        """Bind [body], call [driver] (an address) on [run], unbind. Raises OSError for the driver's errno value.
+
+        policy: of POLICIES; the arm's own without one. captured: () or (object,), what each call of the body gets a handle of.
+        """
+        policy = POLICIES[policy or self.policy]
+        status = self.module.drive(driver, self.lab.address(run), self.bodies.address(body), data, policy, flags, *captured)
         if status:
             raise OSError(status, os.strerror(status), self.id)
 

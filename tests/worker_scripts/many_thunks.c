@@ -16,7 +16,19 @@ static int64_t sum(int64_t first, int64_t second, int64_t third, hpyrt_slot *slo
 static thunk make(int64_t data)
 {
     const char *why;
-    return (thunk)hpyrt_new_thunk((void (*)(void))sum, (void *)(intptr_t)data, &why);
+    hpyrt_slot *slot = hpyrt_new_thunk((void (*)(void))sum, &why);
+    if (slot == NULL)
+        return NULL;
+    slot->data = (void *)(intptr_t)data;
+    return (thunk)hpyrt_thunk_of(slot);
+}
+
+static void give_back(thunk given)
+{
+    hpyrt_slot *slot = hpyrt_slot_of((void *)given);
+    if (slot == NULL || hpyrt_close_thunk(slot) < 0)
+        abort();
+    hpyrt_recycle_thunk(slot);
 }
 
 /* With [count] thunks alive, each made with a state of its own: how many there are that do not answer with theirs; -1: no
@@ -33,10 +45,10 @@ int64_t check_states(int64_t count)
     for (int64_t i = 0; i < count; i++)
         wrong += all[i](1, 2, 3) != 321 + 1000 * i;
     for (int64_t i = 0; i < count; i += 2)
-        hpyrt_free_thunk((void *)all[i]);
+        give_back(all[i]);
     for (int64_t i = 1; i < count; i += 2) {
         wrong += all[i](1, 2, 3) != 321 + 1000 * i;
-        hpyrt_free_thunk((void *)all[i]);
+        give_back(all[i]);
     }
     free(all);
     return wrong;

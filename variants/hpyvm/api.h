@@ -1,9 +1,16 @@
 /* HPyVM: a structure that knows how to get a context, after JNI's JavaVM.
 
    Suggestion 3 of hpyproject/hpy#268. The extension asks for it while its module is initialised and keeps it in a C
-   global. The functions travel in the structure, so that nothing has to be linked. */
+   global. The functions travel in the structure, so that nothing has to be linked.
+
+   Opening: a thread that is attached to an interpreter gets that interpreter's context. Any other thread is attached for the
+   time up to the close: to the interpreter it was last attached to, else to the main one. The context is of the kind that the
+   VM was made from (universal, debug, trace), and valid on this thread until it is closed. Acquisitions nest, at least 1,000
+   deep, and end in the reverse order. A pending exception is left as it is. */
 #ifndef HPY_VM_H
 #define HPY_VM_H
+
+/* ---- Kept by pointer ---- */
 
 typedef struct _HPyVM_s HPyVM;
 
@@ -16,21 +23,22 @@ struct _HPyVM_s {
 
 /* Set [*storage] to the VM that [ctx] belongs to.
 
-   [*storage] must be NULL or what an earlier call left there: a VM of another runtime is a conflict that ends the process
-   with a message. It is an error to call this outside of module initialisation. */
+   [*storage] must be NULL or what an earlier call left there. A VM of another runtime is a conflict that ends the process
+   with a message; what is no VM at all is refused. Returns 0, or -1 with ValueError set on [ctx] and [*storage] untouched. It
+   is an error to call this outside of module initialisation. */
 HPyLab_API(pointer, CREATE, TABLE)
-void HPy_GetVM(HPyContext *ctx, HPyVM **storage);
+int HPy_GetVM(HPyContext *ctx, HPyVM **storage);
 
-/* Return a context for the calling thread, or NULL if there is none to be had.
+/* As HPy_GetVM; the VM refuses a thread that is not attached to any interpreter. */
+HPyLab_API(pointer, CREATE, TABLE)
+int HPy_GetAttachedVM(HPyContext *ctx, HPyVM **storage);
 
-   A thread that is attached to an interpreter gets that interpreter's. Any other thread is attached for the time up to
-   HPyVM_CloseContext: to the interpreter it was last attached to, else to the main one.
-
-   The context is valid on this thread until it is given to HPyVM_CloseContext. Acquisitions nest, at least 64 deep, and
-   end in the reverse order. A pending exception is left as it is. */
+/* Return a context for the calling thread, or NULL if there is none to be had ([vm] is NULL; the interpreter finalizes or is
+   gone); then nothing has changed. */
 HPyLab_API(pointer, ACQUIRE, INLINE)
 static inline HPyContext *HPyVM_OpenContext(HPyVM *vm)
 {
+    HPyLab_REFUSE_UNLESS(vm != NULL, NULL);
     return vm->open_context(vm);
 }
 
@@ -41,6 +49,45 @@ HPyLab_API(pointer, RELEASE, INLINE)
 static inline void HPyVM_CloseContext(HPyVM *vm, HPyContext *ctx)
 {
     vm->close_context(vm, ctx);
+}
+
+/* ---- Kept by value ---- */
+
+typedef struct _HPyVMValue_s HPyVMValue;
+
+/* The same, stored where the extension wants it: nobody has to own the memory. Three words cannot be read or written at once:
+   it is an error to store to it while another thread may read it. Set while the module is initialised, and never again, it
+   needs no lock. */
+struct _HPyVMValue_s {
+    uintptr_t _data;
+    HPyContext *(*open_context)(HPyVMValue vm);
+    void (*close_context)(HPyVMValue vm, HPyContext *ctx);
+};
+
+/* What to initialise an HPyVMValue with; static storage is so of itself. It is refused by HPyVMValue_OpenContext. */
+#define HPyVMValue_UNSET {0, NULL, NULL}
+
+/* As HPy_GetVM, for [*storage] that is unset or was set by an earlier call. */
+HPyLab_API(value, CREATE, TABLE)
+int HPy_GetVMValue(HPyContext *ctx, HPyVMValue *storage);
+
+/* As HPy_GetAttachedVM. */
+HPyLab_API(value, CREATE, TABLE)
+int HPy_GetAttachedVMValue(HPyContext *ctx, HPyVMValue *storage);
+
+/* As HPyVM_OpenContext; NULL also for a [vm] that is unset. */
+HPyLab_API(value, ACQUIRE, INLINE)
+static inline HPyContext *HPyVMValue_OpenContext(HPyVMValue vm)
+{
+    HPyLab_REFUSE_UNLESS(vm.open_context != NULL, NULL);
+    return vm.open_context(vm);
+}
+
+/* As HPyVM_CloseContext. */
+HPyLab_API(value, RELEASE, INLINE)
+static inline void HPyVMValue_CloseContext(HPyVMValue vm, HPyContext *ctx)
+{
+    vm.close_context(vm, ctx);
 }
 
 #endif

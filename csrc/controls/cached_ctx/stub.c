@@ -11,6 +11,8 @@ static int call(void *closure, int64_t arg, int64_t *result)
 
 int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback *out)
 {
+    if (binding->policy != HPyLab_ATTACH)
+        return hpylab_refuse_policy(ctx, binding->policy);
     HPyLab_Binding *kept = hpylab_keep(ctx, binding);
     if (kept == NULL)
         return -1;
@@ -21,8 +23,7 @@ int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback 
 
 void HPyLab_Unbind(HPyContext *ctx, HPyLab_Callback *callback)
 {
-    (void)ctx;
-    free(callback->closure);
+    hpylab_drop(ctx, callback->closure);
 }
 
 #include "bare.h"

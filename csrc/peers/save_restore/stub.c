@@ -98,8 +98,7 @@ int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback 
 
 void HPyLab_Unbind(HPyContext *ctx, HPyLab_Callback *callback)
 {
-    (void)ctx;
-    free(callback->closure);
+    hpylab_drop_carrier(ctx, callback->closure);
 }
 
 #include "no_bare.h"
