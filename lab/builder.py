@@ -29,6 +29,7 @@ from lab.interpreters import Interpreter
 CFLAGS = ("-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-g", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
 # what HPy 0.9.0's own macros and inline functions provoke
 HPY_QUIET = ("-Wno-cast-function-type", "-Wno-missing-field-initializers", "-Wno-unused-parameter")
+RUNTIME_LIBRARIES = ("-ldl", "-lpthread")
 ABI_MACRO = {"universal": "HPY_ABI_UNIVERSAL", "hybrid": "HPY_ABI_HYBRID", "cpython": "HPY_ABI_CPYTHON"}
 
 
@@ -174,17 +175,22 @@ class _Plan:
         self.libraries.arms[tag, arm.id + catalogue.TWIN_SUFFIX] = twin
 
     def _runtime(self, interpreter: Interpreter) -> None:
-        own = self.csrc / "runtime" / interpreter.implementation
-        if not own.is_dir():
-            raise BuildError(f"there is no runtime half for {interpreter.implementation} ({interpreter.path})",
-                             "give CPython or PyPy")
-        sources = [*sorted((self.csrc / "runtime").glob("*.[cS]")), *sorted(own.glob("*.c"))]
-        sources += sorted(path for path in (self.top / "variants").glob("*/*.[cS]") if path.name != "stub.c")
-        flags = ["-DHPY", "-DHPY_ABI_HYBRID", "-DHPYLAB_RUNTIME", *HPY_QUIET, f"-I{self.csrc}", f"-I{self.csrc / 'runtime'}",
-                 f"-I{own}", "-isystem", str(hpy_devel(interpreter) / "include"), "-isystem", headers(interpreter),
-                 *_visible_init(interpreter)]
+        flags, sources = runtime_parts(self.top, interpreter)
         self.libraries.runtimes[interpreter.tag] = self._add(
-            self._place(interpreter) / ("hpylab_runtime" + interpreter.ext_suffix), flags, sources, ["-ldl", "-lpthread"])
+            self._place(interpreter) / ("hpylab_runtime" + interpreter.ext_suffix), flags, sources, RUNTIME_LIBRARIES)
+
+
+def runtime_parts(top: Path, interpreter: Interpreter) -> tuple[list[str], list[Path]]:
+    """The compiler's flags (beside CFLAGS) and the sources of the runtime half for [interpreter]. Raises BuildError, MissingTool."""
+    csrc = top / "csrc"
+    own = csrc / "runtime" / interpreter.implementation
+    if not own.is_dir():
+        raise BuildError(f"there is no runtime half for {interpreter.implementation} ({interpreter.path})", "give CPython or PyPy")
+    sources = [*sorted((csrc / "runtime").glob("*.[cS]")), *sorted(own.glob("*.c"))]
+    sources += sorted(path for path in (top / "variants").glob("*/*.[cS]") if path.name != "stub.c")
+    flags = ["-DHPY", "-DHPY_ABI_HYBRID", "-DHPYLAB_RUNTIME", *HPY_QUIET, f"-I{csrc}", f"-I{csrc / 'runtime'}", f"-I{own}",
+             "-isystem", str(hpy_devel(interpreter) / "include"), "-isystem", headers(interpreter), *_visible_init(interpreter)]
+    return flags, sources
 
 
 def hpy_devel(interpreter: Interpreter | None = None) -> Path:

@@ -9,7 +9,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from lab import catalogue
+from lab import builder, catalogue
 from lab.builder import CFLAGS, Libraries
 from lab.environment import find_compiler
 from lab.executor import ProcessExecutor, WorkerFailure
@@ -44,9 +44,18 @@ class Worker:
             raise WorkerFailure(f"{failure.message}\n{failure.last_words}", last_words=failure.last_words) from None
 
     def arm(self, arm_id: str) -> dict:
-        """An arm as a job names it: its id, ABI and the path of its extension half."""
+        """An arm as a job names it: its id, ABI, the policy it is bound under and the path of its extension half."""
         path = self.libraries.arm(self.interpreter.tag, arm_id)
-        return {"id": arm_id, "abi": ARMS[arm_id.removesuffix(catalogue.TWIN_SUFFIX)].abi, "path": str(path)}
+        arm = ARMS[arm_id.removesuffix(catalogue.TWIN_SUFFIX)]
+        return {"id": arm_id, "abi": arm.abi, "policy": arm.policies[0], "path": str(path)}
+
+
+def compile_runtime(output: Path, interpreter: Interpreter, *flags: str) -> Path:
+    """Compile the runtime half's real sources into the module [output] with [flags] beside the project's."""
+    own, sources = builder.runtime_parts(TOP, interpreter)
+    subprocess.run([find_compiler(), *CFLAGS, *own, *flags, "-shared", "-o", str(output), *map(str, sources),
+                    *builder.RUNTIME_LIBRARIES], check=True)
+    return output
 
 
 def compile_helper(output: Path, *sources: Path) -> Path:

@@ -16,7 +16,6 @@ NOT_BARE = sorted(set(ARMS) - set(BARE))
 UNTOUCHED = 12345       # what binding.py leaves in a result
 RESULT, RAISED, REFUSED = [0, 40], [1, UNTOUCHED], [-1, UNTOUCHED]
 REPORTED = [["ValueError", "raised by the body"]]
-ATTACHED_ONLY = 1
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +65,21 @@ def test_no_bare(worker, arm):
         "NotImplementedError", "this arm has no place that code without user data could reach"]
 
 
-@pytest.mark.parametrize("policy", [ATTACHED_ONLY, 2, -1, 2**32])
-@pytest.mark.parametrize("arm", FORMS)
-def test_policy_refused(worker, arm, policy):
-    """A policy that an arm does not serve is refused, also one that 32 bits would cut to one that it does."""
-    assert worker("arms.drive", arm, policy=policy) == ["NotImplementedError", "this arm serves the policy attach alone"]
+@pytest.mark.parametrize("arm", sorted(ARMS))
+def test_policy_not_served(worker, arm):
+    """A policy that an arm does not serve is refused by name; the ones it has, it serves."""
+    never, alone = ("this arm never attaches a thread: it serves the policy attached_only alone",
+                    "this arm serves the policy attach alone")
+    said = {policy: worker("arms.drive", arm, policy=number) for number, policy in enumerate(catalogue.POLICIES)}
+    bound = {policy: 0 for policy in ARMS[arm].policies}
+    assert said == {"attach": ["NotImplementedError", never], "attached_only": ["NotImplementedError", alone], **bound}
+
+
+@pytest.mark.parametrize("policy", [2, -1, 2**32])
+@pytest.mark.parametrize("arm", ["enter_leave/ambient", "enter_leave/get"])
+def test_policy_unknown(worker, arm, policy):
+    """What is no policy is refused, also a number that 32 bits would cut to one."""
+    assert worker("arms.drive", arm, policy=policy) == ["ValueError", "the policy is 0 (attach) or 1 (attached_only)"]
 
 
 @pytest.mark.parametrize("arm", sorted(ARMS))
@@ -97,12 +106,12 @@ def test_loaded_without_the_runtime(worker, arm):
 
 
 def test_undefined_symbols(libraries):
-    """Of all universal extensions, twins too, enter_leave's alone expect symbols of the process: those it demands."""
+    """Of all universal extensions, twins too, get's and ambient's alone expect symbols of the process: those they demand."""
     undefined = {arm: builder.undefined_symbols(path) for (tag, arm), path in libraries.arms.items() if not tag}
-    demanded = {"HPy_EnterContext", "HPy_LeaveContext"}
-    ambient = "enter_leave/ambient"
+    demanded = {"enter_leave/ambient": {"HPy_EnterContext", "HPy_EnterContextIfAttached", "HPy_LeaveContext"},
+                "enter_leave/get": {"HPy_GetContext"}}
     assert {arm: names for arm, names in undefined.items() if names} == {
-        ambient: demanded, ambient + catalogue.TWIN_SUFFIX: demanded}
+        arm + suffix: names for arm, names in demanded.items() for suffix in ("", catalogue.TWIN_SUFFIX)}
     assert builder.undefined_symbols(libraries.bodies["", "universal"]) == set()
 
 

@@ -60,6 +60,17 @@ close_items:
     return answer;
 }
 
+/* call_python with two new handles, of which one or both may be HPy_NULL: there was no memory. */
+static int64_t call_with_two(HPyContext *ctx, HPy *items)
+{
+    if (!HPy_IsNull(items[0]) && !HPy_IsNull(items[1]))
+        return call_python(ctx, items, 2);
+    for (int i = 0; i < 2; i++)
+        if (!HPy_IsNull(items[i]))
+            HPy_Close(ctx, items[i]);
+    return HPyLab_RAISED;
+}
+
 /* Call the callable with [arg]. */
 static int64_t python(HPyContext *ctx, HPy captured, void *data, int64_t arg)
 {
@@ -76,9 +87,15 @@ static int64_t compare(HPyContext *ctx, HPy captured, void *data, int64_t arg)
     (void)data;
     const double *const *pair = (const double *const *)(intptr_t)arg;
     HPy items[2] = {HPyFloat_FromDouble(ctx, *pair[0]), HPyFloat_FromDouble(ctx, *pair[1])};
-    if (HPy_IsNull(items[0]) || HPy_IsNull(items[1]))
-        return HPyLab_RAISED;
-    return call_python(ctx, items, 2);
+    return call_with_two(ctx, items);
+}
+
+/* Call the callable with the captured object and [arg]. */
+static int64_t with_captured(HPyContext *ctx, HPy captured, void *data, int64_t arg)
+{
+    (void)data;
+    HPy items[2] = {HPy_Dup(ctx, captured), HPyLong_FromInt64_t(ctx, arg)};
+    return call_with_two(ctx, items);
 }
 
 /* Raise ValueError. */
@@ -132,7 +149,7 @@ static const struct {
     HPyLab_Body body;
 } bodies[] = {
     {"nothing", nothing}, {"work", work},           {"python", python}, {"compare", compare},
-    {"raise", raise_error}, {"nest", nest}, {"nest_left", nest_left},
+    {"raise", raise_error}, {"nest", nest}, {"nest_left", nest_left}, {"captured", with_captured},
 };
 
 /* address(name) -> int: where a body is. Raises LookupError. */

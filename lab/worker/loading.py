@@ -7,7 +7,9 @@ where they are: {"native", "runtime", "drivers": {scenario: path}, "bodies": {ab
 import importlib.machinery
 import importlib.util
 import os
+import shutil
 import sys
+import tempfile
 
 import cffi
 
@@ -63,11 +65,11 @@ class Lab:
 
 
 class Arm:
-    """One arm: its extension half, and the bodies of its ABI."""
+    """One arm: its extension half, in the mode of HPy that the job names if it does, and the bodies of its ABI."""
 
     def __init__(self, lab, arm):
         self.lab, self.id, self.abi, self.policy = lab, arm["id"], arm["abi"], arm.get("policy", "attach")
-        self.module = load_extension("arm", arm["path"], arm["abi"])
+        self.module = load_extension("arm", arm["path"], arm["abi"], arm.get("mode", "universal"))
         self.bodies = lab.bodies(arm["abi"])
 
     def drive(self, driver, run, body, data=0, flags=0, policy=None, captured=()):
@@ -81,17 +83,38 @@ class Arm:
             raise OSError(status, os.strerror(status), self.id)
 
 
-def load_extension(name, path, abi):
-    """The extension at [path], whose init function is for [name], loaded anew from that file."""
-    spec = importlib.machinery.ModuleSpec(name, None, origin=path)
+def load_extension(name, path, abi, mode="universal"):
+    """The extension at [path], whose init function is for [name], loaded anew from that file.
+
+    [mode], "universal", "debug" or "trace", is HPy's and not for the CPython ABI. Raises ValueError.
+    """
+    if mode not in ("universal", "debug", "trace") or (abi == "cpython" and mode != "universal"):
+        raise ValueError("mode %r; expected 'universal', or 'debug' or 'trace' for another ABI than %r" % (mode, abi))
     if abi in ("universal", "hybrid"):
-        import hpy.universal
-        return hpy.universal.load(name, path, spec)
+        return _load_universal(name, path) if mode == "universal" else _load_copy(name, path, mode)
     loader = importlib.machinery.ExtensionFileLoader(name, path)
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     return module
+
+
+def _load_universal(name, path, mode="universal"):
+    import hpy.universal
+    spec = importlib.machinery.ModuleSpec(name, None, origin=path)
+    return hpy.universal.load(name, path, spec, mode=getattr(hpy.universal, "MODE_" + mode.upper()))
+
+
+def _load_copy(name, path, mode):
+    """From a copy of its own: a library that is in the process already would be switched to [mode] wherever it is used.
+
+    The copy is removed at once, since a worker that aborts, as debug mode does, can remove nothing.
+    """
+    folder = tempfile.mkdtemp(prefix="hpylab-")
+    try:
+        return _load_universal(name, shutil.copy(path, folder), mode)
+    finally:
+        shutil.rmtree(folder)
 
 
 def _load_runtime(path):

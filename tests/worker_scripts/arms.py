@@ -4,7 +4,7 @@ import ctypes
 import gc
 
 from binding import while_bound
-from loading import ATTACH, BARE, Arm, Lab, load_extension
+from loading import BARE, POLICIES, Arm, Lab, load_extension
 from probing import thread_states, where
 
 
@@ -39,8 +39,9 @@ def no_body(subject):
     return while_bound(subject, lambda bound: bound.call(), body="nothing")
 
 
-def drive(subject, driver=0, body="nothing", data=0, policy=ATTACH, flags=0):
+def drive(subject, driver=0, body="nothing", data=0, policy=None, flags=0):
     """(name, text) of the exception that drive() raises; what it returns if it does not."""
+    policy = POLICIES[subject.arm.policy] if policy is None else policy
     try:
         run = subject.lab.new_run()
         return subject.arm.module.drive(driver or subject.lab.native_address("native_call_loop"), subject.lab.address(run),

@@ -31,10 +31,10 @@ class Bound:
         return status, result.value
 
 
-def while_bound(subject, play, body="python", function=None, flags=0):
+def while_bound(subject, play, body="python", function=None, flags=0, policy=None, captured=()):
     """What play(bound) returns. [body] is bound with the subject's arm meanwhile, this thread attached, no acquisition open.
 
-    [function] is what the body calls.
+    [function] is what the body calls; policy and captured as in Arm.drive.
     """
     run, results, errors = subject.lab.new_run(), [], []
 
@@ -47,7 +47,8 @@ def while_bound(subject, play, body="python", function=None, flags=0):
 
     driver = DRIVER(drive)
     subject.arm.bodies.set_callable(function)
-    subject.arm.drive(ctypes.cast(driver, ctypes.c_void_p).value, run, body, subject.lab.address(run), flags)
+    subject.arm.drive(ctypes.cast(driver, ctypes.c_void_p).value, run, body, subject.lab.address(run), flags, policy,
+                      captured)
     subject.arm.bodies.set_callable(None)
     if errors:
         raise errors[0]

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* A thread that runs [driver] on each of [runs], then waits for the word. [late] is NULL, or what a thread-specific
    destructor runs when the thread ends, as another library would that calls back while it cleans up. */
@@ -104,4 +105,11 @@ int call_with_exception(const python *api, void *kind, native_driver driver, nat
     int is_pending = api->occurred() == kind;
     api->clear();
     return status == 0 && is_pending;
+}
+
+/* Wait for [microseconds], then answer what [function] does: a call that comes while the caller's thread is long detached. */
+void *call_after(int64_t microseconds, void *(*function)(void *, void *), void *first, void *second)
+{
+    usleep((useconds_t)microseconds);
+    return function(first, second);
 }

@@ -27,7 +27,7 @@ class Api:
         self.arm = Arm(self.lab, extension)
         table = self.table(entries)
         self.create = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(table.ctx_GetContextTrampoline)
-        self.give_back = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(table.ctx_ContextTrampoline_Free)
+        self.give_back = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(table.ctx_ContextTrampoline_Free)
         runtime = ctypes.PyDLL(self.lab.runtime.__file__)
         runtime.HPy_EnterContext.restype = ctypes.c_void_p
         self.ctx = ctypes.c_void_p(runtime.HPy_EnterContext())

@@ -1,0 +1,117 @@
+"""The C under AddressSanitizer and UndefinedBehaviorSanitizer, and its threads under valgrind's helgrind.
+
+The sources are the real ones, compiled once more with the sanitizers; every probe is run on every arm with them. Extensions of
+HPy itself and CPython are as they are. Memory that is never given back is not looked for here (CPython keeps plenty), but in
+test_out_of_memory.py and by the counts of the probes.
+"""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+
+import pytest
+from lab_tree import copy_tree
+from run_in_worker import FORMS, SCRIPTS, TOP, Worker, compile_helper
+
+from lab import builder, catalogue, conformance, spec
+from lab.environment import find_compiler
+
+SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
+UNDER_HELGRIND = ("enter_leave/ambient", "enter_leave/token", "trampoline/handle", "hpyvm/value")
+LIMIT_S = 120.0
+
+
+def run_time(name):
+    """The path of a library of the compiler's; skips where there is none."""
+    done = subprocess.run([find_compiler(), f"-print-file-name={name}"], capture_output=True, text=True)
+    if not os.path.isabs(done.stdout.strip()):
+        pytest.skip(f"the compiler has no {name}: apt-get install gcc brings it on Debian")
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def sanitized(interpreter, tmp_path_factory):
+    """(libraries, environment): everything built with the sanitizers, and what a worker needs to run it."""
+    environment = {"LD_PRELOAD": run_time("libasan.so"), "PYTHONMALLOC": "malloc",
+                   "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builder, "CFLAGS", (*(flag for flag in builder.CFLAGS if flag != "-O2"), *SANITIZE))
+        patch.setattr(builder, "_check_symbols", lambda *arguments: None)     # the sanitizers' own are not libc's
+        libraries = builder.build(copy_tree(tmp_path_factory.mktemp("sanitized")), [interpreter])
+    return libraries, environment
+
+
+def test_probes_under_address_and_undefined(interpreter, sanitized):
+    """Every probe ends on every arm as it does without, and the sanitizers find nothing."""
+    libraries, environment = sanitized
+    outcomes = conformance.check(conformance.probes().values(), catalogue.arms(TOP), interpreter, libraries,
+                                 {**os.environ, **environment}, limit_s=LIMIT_S)
+    assert [(each.probe, each.arm, each.detail) for each in outcomes if each.outcome not in (each.expected or "ok", "n/a")] == []
+    assert sum(each.outcome == "ok" for each in outcomes) >= 4 * len(FORMS) - 3
+
+
+def test_sanitizer_would_tell(sanitized, interpreter, tmp_path):
+    """A read past the end of what an extension half allocated is found: the sanitizers are at work."""
+    source = tmp_path / "planted.c"
+    source.write_text("#include <stdlib.h>\nlong planted(long n)\n{\n    char *block = malloc((size_t)n);\n    return block[n];\n}\n")
+    library = tmp_path / "planted.so"
+    subprocess.run([find_compiler(), *SANITIZE, "-fPIC", "-shared", "-o", str(library), str(source)], check=True)
+    done = subprocess.run([interpreter.path, "-c", f"import ctypes; ctypes.CDLL({str(library)!r}).planted(8)"],
+                          env={**os.environ, **sanitized[1]}, capture_output=True, text=True)
+    assert done.returncode != 0 and "heap-buffer-overflow" in done.stderr
+
+
+@pytest.mark.parametrize("function, answer", [
+    ("free_trampoline_inside", [0, False, 42, True]), ("close_token_inside", [[True], 0, True, False, True])])
+def test_freeing_under_address_and_undefined(interpreter, sanitized, function, answer):
+    """Freeing a trampoline or a token that a thread is inside of touches no memory that was given back."""
+    libraries, environment = sanitized
+    call = Worker(interpreter, libraries, LIMIT_S, **environment)
+    entries = ["register_context", *(each.implementation for each in spec.table_functions(TOP))]
+    assert call(f"forms.{function}", entries=entries, extension=call.arm("enter_leave/token"), most=100 if "token" in function
+                else 8192) == answer
+
+
+@pytest.fixture(scope="module")
+def under_helgrind(interpreter, tmp_path_factory):
+    """(interpreter, folder): an interpreter that runs in helgrind, and where each of its processes leaves what was found."""
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        pytest.skip("valgrind is missing: apt-get install valgrind")
+    folder = tmp_path_factory.mktemp("helgrind")
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec {valgrind} --tool=helgrind --suppressions={TOP / "tests" / "helgrind.supp"} '
+                      f'--num-callers=30 --log-file={folder}/%p.log {interpreter.path} "$@"\n')
+    python.chmod(0o755)
+    return dataclasses.replace(interpreter, path=python), folder
+
+
+def findings(folder):
+    """What helgrind says of each error, in every log of the folder."""
+    texts = [path.read_text() for path in folder.glob("*.log")]
+    assert texts and all("ERROR SUMMARY" in text for text in texts)
+    return [part for text in texts if "ERROR SUMMARY: 0 errors" not in text
+            for part in text.split("----------------------------------------------------------------")[1:]]
+
+
+@pytest.mark.parametrize("probe", ["foreign_thread", "released_thread"])
+def test_threads_under_helgrind(under_helgrind, libraries, probe):
+    """Helgrind sees no data race and no wrong lock order in the runtime half, on foreign threads and on Python's own."""
+    interpreter, folder = under_helgrind
+    arms = catalogue.arms(TOP)
+    outcomes = conformance.check([conformance.probes()[probe]], {name: arms[name] for name in UNDER_HELGRIND}, interpreter,
+                                 libraries, {**os.environ, "PYTHONMALLOC": "malloc"}, limit_s=LIMIT_S)
+    assert [(each.arm, each.outcome) for each in outcomes] == [(name, "ok") for name in UNDER_HELGRIND]
+    assert findings(folder) == []
+
+
+def test_freeing_under_helgrind(under_helgrind, libraries, tmp_path):
+    """Nor where a trampoline is freed while threads are inside of it or on their way in."""
+    interpreter, folder = under_helgrind
+    call = Worker(interpreter, libraries, LIMIT_S, PYTHONMALLOC="malloc")
+    entries = ["register_context", *(each.implementation for each in spec.table_functions(TOP))]
+    ran, refused = call("forms.free_trampoline_on_the_way", entries=entries, extension=call.arm("enter_leave/token"), rounds=5,
+                       microseconds=400_000, helper=str(compile_helper(tmp_path / "threads.so", SCRIPTS / "native_threads.c")))
+    assert ran + refused == 5
+    assert findings(folder) == []

@@ -1,0 +1,40 @@
+/* Fault injection: compiled in front of each source of the runtime half, so that the allocation that is asked for fails. */
+#ifndef FAULTS_H
+#define FAULTS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* Whether the next one fails; counts them. In faults.c, one copy for the library. */
+__attribute__((visibility("hidden"))) int faults_next(void);
+__attribute__((visibility("hidden"))) void *faults_made(void *memory);
+__attribute__((visibility("hidden"))) void *faults_moved(void *before, void *memory);
+__attribute__((visibility("hidden"))) void faults_freed(void *memory);
+
+#define malloc(size) (faults_next() ? NULL : faults_made(malloc(size)))
+#define calloc(count, size) (faults_next() ? NULL : faults_made(calloc(count, size)))
+#define realloc(memory, size) faults_realloc(memory, size)
+#define free(memory) faults_free(memory)
+#define mmap(...) (faults_next() ? MAP_FAILED : mmap(__VA_ARGS__))
+#define mprotect(...) (faults_next() ? -1 : mprotect(__VA_ARGS__))
+#define pthread_setspecific(...) (faults_next() ? ENOMEM : pthread_setspecific(__VA_ARGS__))
+#define pthread_mutex_init(...) (faults_next() ? ENOMEM : pthread_mutex_init(__VA_ARGS__))
+#define PyThreadState_New(interpreter) (faults_next() ? NULL : PyThreadState_New(interpreter))
+
+static inline void *faults_realloc(void *memory, size_t size)
+{
+    void *before = memory;
+    return faults_next() ? NULL : faults_moved(before, (realloc)(memory, size));
+}
+
+static inline void faults_free(void *memory)
+{
+    faults_freed(memory);
+    (free)(memory);
+}
+
+#endif
