@@ -4,7 +4,7 @@
    Record stands for one OS thread; it holds the thread's open acquisitions as a stack of frames, because the functions that
    end one (HPy_LeaveContext, HPyVM_CloseContext) carry nothing that could say what it changed.
 
-   Each Python implementation has a folder of its own with a threads.h and a threads.c that keep what is promised here. An
+   Each Python implementation has a folder of its own with a threads.h that keeps what is promised here. An
    acquisition on a thread that is attached already is inline there, so that every proposal gets the same: it takes no lock,
    allocates nothing and makes no system call. */
 #ifndef HPYRT_RUNTIME_H
@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define HPYRT_MAX_DEPTH 256     /* open acquisitions of one thread; one more is refused */
+#define HPYRT_MAX_DEPTH 65536   /* open acquisitions of one thread; one more is refused */
 
 #pragma GCC visibility push(hidden)
 

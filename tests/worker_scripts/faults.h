@@ -1,10 +1,12 @@
 /* Fault injection: compiled in front of each source of the runtime half, so that the allocation that is asked for fails. */
-#ifndef FAULTS_H
+#if !defined FAULTS_H && !defined __ASSEMBLER__
 #define FAULTS_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -281,4 +281,4 @@ def close_token_inside(libraries, entries, extension, most):
     again = comes_again(make, free, token, most)
     leave.set()
     thread.join()
-    return seen, freed, refused, again, comes_again(make, free, token, most)
+    return seen, freed, refused, again, comes_again(make, free, token, 2 * most)

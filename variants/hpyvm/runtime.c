@@ -1,6 +1,6 @@
 /* HPyVM, the runtime half: one structure for each flavour and policy, the same for all interpreters. _data is the runtime's magic
    number, whose last byte says which of them it is. The interpreter is found from the thread, as enter and leave do. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "runtime.h"
 
 #include "autogen_context.h"

@@ -1,4 +1,4 @@
-/* Where CPython's versions differ, 3.8 to 3.15: the one file that asks which it is. */
+/* Where CPython's versions differ, 3.8 to 3.15: the one file that asks which it is, but for internals.c. */
 #ifndef HPYRT_VERSIONS_H
 #define HPYRT_VERSIONS_H
 
@@ -6,16 +6,36 @@
 #error "for CPython alone"
 #endif
 
-#if PY_VERSION_HEX < 0x03090000
-#define Py_BUILD_CORE 1     /* for _PyRuntime, see hpyrt_takes_pending_calls */
-#pragma GCC visibility push(default)
-#include <internal/pycore_pystate.h>
-#pragma GCC visibility pop
-#undef Py_BUILD_CORE
-#endif
+#include "internals.h"
+
+#include <pthread.h>
 
 /* From 3.12 on the current thread state is a thread-local; before, it is one global: the state of whoever holds the GIL. */
 #define HPYRT_STATE_IS_THREAD_LOCAL (PY_VERSION_HEX >= 0x030C0000)
+
+/* The gilstate slot is what PyGILState_Ensure enters with: a thread-specific state. From 3.12 on it is the state that was
+   attached last, and put right by attaching another. Before, it is the thread's first state and stays so: what an acquisition
+   attaches has to be written there, and what was there written back. */
+#define HPYRT_SLOT_FOLLOWS HPYRT_STATE_IS_THREAD_LOCAL
+
+/* Up to 3.11 an interpreter other than the main one cannot end while a second thread state is in it, so that none may be kept
+   there. */
+#define HPYRT_KEEPS_ANYWHERE HPYRT_STATE_IS_THREAD_LOCAL
+
+/* 3.15 has guards of its own against finalization (PEP 788), which each acquisition that attaches takes behind ours. Alone they
+   would not do: new ones are granted as long as others are open, and so the interpreter never ends. */
+#ifndef HPYRT_PEP_788
+#define HPYRT_PEP_788 (PY_VERSION_HEX >= 0x030F0000)
+#endif
+
+#if !HPYRT_PEP_788
+typedef void PyInterpreterView;
+typedef void PyInterpreterGuard;
+#define PyInterpreterView_FromCurrent() ((PyInterpreterView *)"")     /* anything but NULL, which is refusal */
+#define PyInterpreterView_Close(view) ((void)(view))
+#define PyInterpreterGuard_FromView(view) (view)
+#define PyInterpreterGuard_Close(guard) ((void)(guard))
+#endif
 
 /* The current thread state, NULL if there is none. Up to 3.11 it may be another thread's: see hpyrt_is_mine. */
 static inline PyThreadState *hpyrt_current_state(void)
@@ -27,18 +47,33 @@ static inline PyThreadState *hpyrt_current_state(void)
 #endif
 }
 
-/* Whether [state], just read as the current one, is the calling thread's: whether that thread is attached. */
-static inline bool hpyrt_is_mine(const PyThreadState *state)
+/* Whether [state], just read as the current one, is that of the calling thread, which has [slot] in its gilstate slot: whether
+   that thread is attached. */
+static inline bool hpyrt_is_mine(const PyThreadState *state, const PyThreadState *slot)
 {
 #if HPYRT_STATE_IS_THREAD_LOCAL
+    (void)slot;
     return state != NULL;
 #else
     /* by address: another thread's state may be freed at any time, so that nothing may be read from it */
-    if (state == NULL || state == PyGILState_GetThisThreadState())
+    if (state == NULL || state == slot)
         return state != NULL;
     /* which is the thread's first state. It has others where there are sub-interpreters: taken for detached inside of one, it
        would wait for itself */
     return PyInterpreterState_Head() != PyInterpreterState_Main() && state->thread_id == (unsigned long)pthread_self();
+#endif
+}
+
+/* Up to 3.11, where the gilstate slot does not show it: whether [state] runs Python code, be it that it left Python. */
+static inline bool hpyrt_runs_code(const PyThreadState *state)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    (void)state;
+    return false;
+#elif PY_VERSION_HEX >= 0x030B0000
+    return state->cframe->current_frame != NULL;
+#else
+    return state->frame != NULL;
 #endif
 }
 
@@ -47,17 +82,6 @@ static inline bool hpyrt_is_mine(const PyThreadState *state)
 static inline bool hpyrt_is_finalizing(void)
 {
     return !Py_IsInitialized();
-}
-
-/* Whether Py_AddPendingCall may be called on a thread that is not attached. On 3.8 it crashes there once Py_Finalize has made
-   the last pending calls, which is before the functions of atexit run. */
-static inline bool hpyrt_takes_pending_calls(void)
-{
-#if PY_VERSION_HEX < 0x03090000
-    return !_PyRuntime.ceval.pending.finishing;
-#else
-    return !hpyrt_is_finalizing();
-#endif
 }
 
 /* Free [state], which no thread uses any more and which another thread made. The calling thread is attached to the

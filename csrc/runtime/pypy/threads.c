@@ -1,55 +1,52 @@
-/* Thread records on PyPy: see threads.h. */
+/* Attaching and detaching, on the way that is not fast: see threads.h. */
 #include "runtime.h"
 
-#include <pthread.h>
-#include <stdlib.h>
-
-__thread hpyrt_record *hpyrt_this_thread;
 hpyrt_view hpyrt_the_view;
 
-static pthread_key_t thread_end;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int no_key;
-
-static void end_thread(void *record)
+/* Attach the calling thread, which has set out. 0, or -1 with nothing changed. */
+static int cross(hpyrt_record *record, hpyrt_origin *origin)
 {
-    hpyrt_this_thread = NULL;
-    free(record);
+    if ((origin != NULL && origin->closed) || hpyrt_is_closed_to(record, &hpyrt_the_view))
+        return -1;
+    PyGILState_STATE state = PyGILState_Ensure();
+    *record->top++ = (hpyrt_frame){
+        .view = &hpyrt_the_view, .origin = origin, .kind = FRAME_ATTACHED, .change = {.state = state},
+    };
+    return 0;
 }
 
-static void make_key(void)
+int hpyrt_attach_slow(hpyrt_policy policy, hpyrt_origin *origin)
 {
-    no_key = pthread_key_create(&thread_end, end_thread);
-}
-
-hpyrt_record *hpyrt_make_record(void)
-{
-    pthread_once(&once, make_key);
-    hpyrt_record *record = no_key ? NULL : calloc(1, sizeof *record);
-    if (record != NULL && pthread_setspecific(thread_end, record) != 0) {
-        free(record);
-        return NULL;
+    hpyrt_record *record = hpyrt_ready_record();
+    if (record == NULL)
+        return -1;
+    if (PyGILState_Check()) {
+        *record->top++ = (hpyrt_frame){.view = &hpyrt_the_view, .origin = origin};
+        return 0;
     }
-    hpyrt_this_thread = record;
-    return record;
+    if (policy == HPYRT_ATTACHED_ONLY || hpyrt_is_closed_to(record, &hpyrt_the_view) || !Py_IsInitialized())
+        return -1;
+    hpyrt_view *outer = hpyrt_set_out(record, &hpyrt_the_view, origin);
+    int status = cross(record, origin);
+    hpyrt_arrive(record, outer);
+    if (status < 0 || origin == NULL || !origin->closed)
+        return status;
+    hpyrt_forget_origin();      /* it was closed while this thread waited for the GIL */
+    hpyrt_sweep_origins();
+    hpyrt_detach();
+    return -1;
 }
 
-bool hpyrt_in_use(const hpyrt_origin *origin)
+void hpyrt_detach_slow(hpyrt_record *record, const hpyrt_frame *popped)
 {
-    (void)origin;
-    return false;
-}
-
-void hpyrt_forget_origin(void)
-{
-    hpyrt_record *record = hpyrt_this_thread;
-    record->frames[record->depth - 1].origin = NULL;
-}
-
-void hpyrt_keep_lent(HPyContext *context)
-{
-    hpyrt_record *record = hpyrt_this_thread;
-    record->frames[record->depth - 1].lent = context;
+    const hpyrt_frame frame = *popped;      /* Python code may run from here on, and acquire */
+    if (frame.kind & FRAME_LENT)
+        hpyrt_take_back(frame.lent);
+    if (!(frame.kind & FRAME_ATTACHED))
+        return;
+    hpyrt_view *outer = hpyrt_set_out_attached(record, frame.view);
+    PyGILState_Release(frame.change.state);
+    hpyrt_arrive(record, outer);
 }
 
 hpyrt_view *hpyrt_current_view(void)
@@ -59,5 +56,37 @@ hpyrt_view *hpyrt_current_view(void)
 
 int hpyrt_open_view(void)
 {
+    static bool is_open;
+    if (!is_open && hpyrt_prepare_records() < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (!is_open && hpyrt_close_at_exit(&hpyrt_the_view) < 0)
+        return -1;
+    is_open = true;
     return 0;
+}
+
+bool hpyrt_is_attached(void)
+{
+    return PyGILState_Check();
+}
+
+/* A thread that ends inside may hold the GIL, and then nobody would ever hold it again. */
+void hpyrt_end_thread(hpyrt_record *record)
+{
+    if (record->top == record->frames || !PyGILState_Check())
+        return;
+    for (const hpyrt_frame *frame = record->top; frame-- > record->frames;)
+        if (frame->kind & FRAME_LENT)
+            hpyrt_take_back(frame->lent);
+    PyEval_SaveThread();
+}
+
+/* If the thread that forked was not attached, the GIL may be held by one that is gone: nobody gets in. */
+void hpyrt_forget_other_threads(hpyrt_record *record, bool attached)
+{
+    (void)record;
+    if (!attached)
+        hpyrt_the_view.closed_by = ~0ul;
 }

@@ -2,7 +2,7 @@
 
    PyPy has one interpreter, and its PyGILState functions are exact: PyGILState_Check tells on every thread whether it is
    attached, and PyGILState_Ensure is right on foreign threads, nested, and where Python was left in between. Keeping thread
-   states gains nothing there, so a record holds no more than the stack of what each acquisition has to undo. */
+   states gains nothing there, so that a frame holds no more than what PyGILState_Release wants. */
 #ifndef HPYRT_PYPY_THREADS_H
 #define HPYRT_PYPY_THREADS_H
 
@@ -10,47 +10,67 @@
 #error "for PyPy alone"
 #endif
 
-#define HPYRT_ATTACHED_ALREADY (-1)     /* the frame of an acquisition that changed nothing */
+/* What an acquisition changed. */
+typedef struct {
+    PyGILState_STATE state;     /* attached: what PyGILState_Ensure returned */
+} hpyrt_change;
+
+/* What is known of an OS thread beside its open acquisitions. */
+typedef struct {
+    bool is_known;              /* nothing but that it has been here */
+} hpyrt_thread;
+
+#include "../records.h"
 
 /* The interpreter. */
 struct hpyrt_view {
-    HPyContext *context;        /* of the extension that registered last */
+    hpyrt_view *next;                   /* NULL */
+    HPyContext *_Atomic context;        /* of the extension that registered last; NULL before */
+    _Atomic unsigned long closed_by;    /* the thread that ends the interpreter; 0 before */
 };
 
-/* One OS thread. Only that thread touches its record; freed when it ends. */
-typedef struct {
-    int state;                  /* a PyGILState_STATE, or HPYRT_ATTACHED_ALREADY */
-    hpyrt_origin *origin;       /* NULL for an ambient acquisition */
-    HPyContext *lent;           /* NULL unless a context was lent for it */
-} hpyrt_frame;
+extern hpyrt_view hpyrt_the_view;
 
-typedef struct {
-    int depth;
-    hpyrt_frame frames[HPYRT_MAX_DEPTH];
-} hpyrt_record;
+#include "../finalization.h"
 
-/* The calling thread's record; NULL before its first acquisition. One pointer, because initial-exec storage is scarce. */
-extern __thread hpyrt_record *hpyrt_this_thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+static inline hpyrt_view *hpyrt_first_view(void)
+{
+    return &hpyrt_the_view;
+}
 
-extern hpyrt_view hpyrt_the_view __attribute__((visibility("hidden")));
+static inline bool hpyrt_is_main(const hpyrt_view *view)
+{
+    (void)view;
+    return true;
+}
 
-/* The calling thread's record, made if need be; NULL when there is no memory. */
-hpyrt_record *hpyrt_make_record(void);
+static inline bool hpyrt_comes_from(const hpyrt_frame *frame, const hpyrt_view *view)
+{
+    (void)frame;
+    (void)view;
+    return false;
+}
+
+static inline void hpyrt_free_kept(hpyrt_view *view)
+{
+    (void)view;
+}
+
+/* Push a frame, on the way that is not fast: [origin] is NULL for an ambient acquisition. 0, or -1. */
+int hpyrt_attach_slow(hpyrt_policy policy, hpyrt_origin *origin);
+
+/* Undo what the frame on top, just popped, did. */
+void hpyrt_detach_slow(hpyrt_record *record, const hpyrt_frame *frame);
 
 static inline int hpyrt_attach_for(hpyrt_policy policy, hpyrt_origin *origin)
 {
     hpyrt_record *record = hpyrt_this_thread;
-    if (__builtin_expect(record == NULL, 0) && (record = hpyrt_make_record()) == NULL)
-        return -1;
-    if (record->depth == HPYRT_MAX_DEPTH)
-        return -1;
-    int frame = HPYRT_ATTACHED_ALREADY;
-    if (!PyGILState_Check()) {
-        if (policy == HPYRT_ATTACHED_ONLY || !Py_IsInitialized())
-            return -1;
-        frame = (int)PyGILState_Ensure();
-    }
-    record->frames[record->depth++] = (hpyrt_frame){frame, origin, NULL};
+    if (__builtin_expect(record == NULL || record->top == record->limit || !PyGILState_Check(), 0))
+        return hpyrt_attach_slow(policy, origin);
+    hpyrt_frame *frame = record->top++;
+    frame->view = &hpyrt_the_view;
+    frame->origin = origin;
+    frame->kind = FRAME_NOTHING;
     return 0;
 }
 
@@ -66,6 +86,16 @@ static inline hpyrt_view *hpyrt_attach_ambient(hpyrt_policy policy)
     return hpyrt_attach_for(policy, NULL) == 0 ? &hpyrt_the_view : NULL;
 }
 
+static inline void hpyrt_detach(void)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    if (__builtin_expect(record == NULL || record->top == record->frames, 0))
+        return;
+    const hpyrt_frame *frame = --record->top;
+    if (__builtin_expect(frame->kind != FRAME_NOTHING, 0))
+        hpyrt_detach_slow(record, frame);
+}
+
 static inline HPyContext *hpyrt_context(const hpyrt_view *view)
 {
     return view->context;
@@ -74,18 +104,6 @@ static inline HPyContext *hpyrt_context(const hpyrt_view *view)
 static inline void hpyrt_set_context(hpyrt_view *view, HPyContext *admitted)
 {
     view->context = admitted;
-}
-
-static inline void hpyrt_detach(void)
-{
-    hpyrt_record *record = hpyrt_this_thread;
-    if (__builtin_expect(record == NULL || record->depth == 0, 0))
-        return;
-    const hpyrt_frame *frame = &record->frames[--record->depth];
-    if (__builtin_expect(frame->lent != NULL, 0))
-        hpyrt_take_back(frame->lent);
-    if (frame->state != HPYRT_ATTACHED_ALREADY)
-        PyGILState_Release((PyGILState_STATE)frame->state);
 }
 
 #endif

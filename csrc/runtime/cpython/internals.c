@@ -1,0 +1,46 @@
+/* See internals.h. The one unit that is compiled against CPython's internal headers. */
+#define Py_BUILD_CORE 1
+#include <Python.h>
+
+#include <stdbool.h>
+
+#pragma GCC visibility push(default)    /* 3.8 does not say of itself that its symbols are to be seen */
+#include <internal/pycore_pystate.h>
+#if PY_VERSION_HEX >= 0x030C0000
+#include <internal/pycore_interp.h>
+#elif PY_VERSION_HEX >= 0x03090000
+#include <internal/pycore_runtime.h>
+#endif
+#pragma GCC visibility pop
+
+#pragma GCC visibility push(hidden)
+#include "internals.h"
+#pragma GCC visibility pop
+
+void hpyrt_set_slot(PyThreadState *state)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    PyThread_tss_set(&_PyRuntime.gilstate.autoTSSkey, state);
+#else
+    (void)state;
+#endif
+}
+
+bool hpyrt_has_own_gil(PyInterpreterState *interpreter)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return interpreter != PyInterpreterState_Main() && interpreter->ceval.own_gil;
+#else
+    (void)interpreter;
+    return false;
+#endif
+}
+
+bool hpyrt_takes_pending_calls(void)
+{
+#if PY_VERSION_HEX < 0x03090000
+    return !_PyRuntime.ceval.pending.finishing;
+#else
+    return Py_IsInitialized();
+#endif
+}

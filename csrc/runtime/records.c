@@ -1,0 +1,176 @@
+/* Records: see records.h. */
+#include "runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_ROOM 8        /* frames */
+
+__thread hpyrt_record *hpyrt_this_thread;
+pthread_mutex_t hpyrt_mutex = PTHREAD_MUTEX_INITIALIZER;
+hpyrt_record *hpyrt_records;
+
+static pthread_key_t thread_end;
+static bool is_prepared;
+
+/* ---- the list ---- */
+
+/* The mutex is held. */
+static void link_record(hpyrt_record *record)
+{
+    record->previous = NULL;
+    record->next = hpyrt_records;
+    if (record->next != NULL)
+        record->next->previous = record;
+    hpyrt_records = record;
+}
+
+static void unlink_record(hpyrt_record *record)
+{
+    if (record->previous != NULL)
+        record->previous->next = record->next;
+    else
+        hpyrt_records = record->next;
+    if (record->next != NULL)
+        record->next->previous = record->previous;
+}
+
+/* ---- threads that end, and fork ---- */
+
+/* Runs when an OS thread ends, be it inside an acquisition (pthread_exit). It never takes the GIL: whoever joins this thread
+   may be holding it. */
+static void end_thread(void *argument)
+{
+    hpyrt_record *record = argument;
+    hpyrt_end_thread(record);
+    pthread_mutex_lock(&hpyrt_mutex);
+    unlink_record(record);
+    pthread_mutex_unlock(&hpyrt_mutex);
+    hpyrt_this_thread = NULL;
+    free(record->frames);
+    free(record);
+}
+
+static bool forked_attached;        /* whether the thread that forks is attached; guarded by the mutex */
+
+static void before_fork(void)
+{
+    bool attached = hpyrt_is_attached();
+    pthread_mutex_lock(&hpyrt_mutex);
+    forked_attached = attached;
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&hpyrt_mutex);
+}
+
+/* The other threads are gone, and their records are left where they are: the child may not have much of its own to say of
+   them. */
+static void after_fork_in_child(void)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    pthread_mutex_init(&hpyrt_mutex, NULL);
+    hpyrt_records = NULL;
+    if (record != NULL)
+        link_record(record);
+    hpyrt_forget_other_threads(record, forked_attached);
+}
+
+int hpyrt_prepare_records(void)
+{
+    if (is_prepared)
+        return 0;
+    if (pthread_key_create(&thread_end, end_thread) != 0)
+        return -1;
+    if (pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child) != 0) {
+        pthread_key_delete(thread_end);
+        return -1;
+    }
+    is_prepared = true;
+    return 0;
+}
+
+/* ---- one record ---- */
+
+static hpyrt_record *make_record(void)
+{
+    hpyrt_record *record = calloc(1, sizeof *record);
+    if (record == NULL)
+        return NULL;
+    record->frames = malloc(FIRST_ROOM * sizeof *record->frames);
+    if (record->frames == NULL || pthread_setspecific(thread_end, record) != 0) {
+        free(record->frames);
+        free(record);
+        return NULL;
+    }
+    record->top = record->frames;
+    record->limit = record->frames + FIRST_ROOM;
+    record->thread = (unsigned long)pthread_self();
+    pthread_mutex_lock(&hpyrt_mutex);
+    link_record(record);
+    pthread_mutex_unlock(&hpyrt_mutex);
+    hpyrt_this_thread = record;
+    return record;
+}
+
+/* Double the room of [record], which has none left. 0, or -1. */
+static int grow(hpyrt_record *record)
+{
+    size_t room = (size_t)(record->limit - record->frames);
+    hpyrt_frame *old = record->frames;
+    hpyrt_frame *frames = room < HPYRT_MAX_DEPTH ? malloc(2 * room * sizeof *frames) : NULL;
+    if (frames == NULL)
+        return -1;
+    memcpy(frames, old, room * sizeof *frames);
+    pthread_mutex_lock(&hpyrt_mutex);       /* this thread may not be attached, and others read frames */
+    record->frames = frames;
+    record->top = frames + room;
+    record->limit = frames + 2 * room;
+    pthread_mutex_unlock(&hpyrt_mutex);
+    free(old);
+    return 0;
+}
+
+hpyrt_record *hpyrt_ready_record(void)
+{
+    hpyrt_record *record = hpyrt_this_thread;
+    if (record == NULL)
+        return make_record();
+    return record->top != record->limit || grow(record) == 0 ? record : NULL;
+}
+
+/* ---- what frames hold ---- */
+
+static bool is_in_use_by(const hpyrt_record *record, const hpyrt_origin *origin)
+{
+    if (atomic_load(&record->origin) == origin)
+        return true;
+    for (const hpyrt_frame *frame = record->frames; frame < record->top; frame++)
+        if (frame->origin == origin)
+            return true;
+    return false;
+}
+
+bool hpyrt_in_use(const hpyrt_origin *origin)
+{
+    atomic_thread_fence(memory_order_seq_cst);      /* between its closing and the look at the records */
+    pthread_mutex_lock(&hpyrt_mutex);
+    const hpyrt_record *record = hpyrt_records;
+    while (record != NULL && !is_in_use_by(record, origin))
+        record = record->next;
+    pthread_mutex_unlock(&hpyrt_mutex);
+    return record != NULL;
+}
+
+void hpyrt_forget_origin(void)
+{
+    hpyrt_this_thread->top[-1].origin = NULL;
+}
+
+void hpyrt_keep_lent(HPyContext *context)
+{
+    hpyrt_frame *frame = &hpyrt_this_thread->top[-1];
+    frame->lent = context;
+    frame->kind |= FRAME_LENT;
+}
