@@ -31,9 +31,10 @@ typedef enum {
     HPyLab_ATTACHED_ONLY = 1,   /* such a thread is refused, and nothing is changed */
 } HPyLab_Policy;
 
-/* What runs once there is a context. [captured] refers to the object that the binding captured, for the duration of the call; it
-   means nothing where none was. [data] is the binding's; [arg] is what native code passed. The result is the body's own, but for one value: HPyLab_RAISED with an
-   exception set on [ctx] says that it raised. It is an error to keep [ctx] or [captured] after returning. */
+/* What runs once there is a context. [captured] refers to the object that the binding captured, for the duration of the call;
+   it means nothing where none was. [data] is the binding's; [arg] is what native code passed. The result is the body's own, but
+   for one value: HPyLab_RAISED with an exception set on [ctx] says that it raised. It is an error to keep [ctx] or [captured]
+   after returning. */
 typedef int64_t (*HPyLab_Body)(HPyContext *ctx, HPy captured, void *data, int64_t arg);
 
 /* What to bind. Read during Bind; [data] is borrowed until Unbind. [captured] is HPy_NULL or refers to an object that each call
@@ -61,7 +62,8 @@ typedef int64_t (*HPyLab_Bare)(int64_t arg);
 
 /* Make [out] callable from code that has no context.
    Returns 0, or -1 with an error set on [ctx] and [out] untouched: NotImplementedError for a policy that the arm does not
-   serve, RuntimeError where the arm's one place for a captured object is taken. The caller owns [out] and gives it to Unbind. */
+   serve, RuntimeError where the arm's one place for a captured object is taken. The caller owns [out] and gives it to
+   Unbind. */
 HPyLab_HIDDEN int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback *out);
 
 /* Give back what Bind made. It is an error to do so while a call is under way. */
@@ -407,6 +409,7 @@ typedef void *(*HPyContextTrampoline)(HPyContextHelper helper, void *arg);
 HPyLab_API(plain, CREATE, TABLE)
 HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx);
 
+/* As HPy_GetContextTrampoline; it refuses a thread that is not attached to any interpreter. */
 HPyLab_API(plain, CREATE, TABLE)
 HPyContextTrampoline HPy_GetAttachedContextTrampoline(HPyContext *ctx);
 
@@ -431,6 +434,7 @@ typedef void *(*HPyHandleTrampoline)(HPyHandleHelper helper, void *arg);
 HPyLab_API(handle, CREATE, TABLE)
 HPyHandleTrampoline HPy_GetHandleTrampoline(HPyContext *ctx, HPy h);
 
+/* As HPy_GetHandleTrampoline; it refuses a thread that is not attached to any interpreter. */
 HPyLab_API(handle, CREATE, TABLE)
 HPyHandleTrampoline HPy_GetAttachedHandleTrampoline(HPyContext *ctx, HPy h);
 
@@ -450,6 +454,7 @@ typedef int (*HPyCheckedTrampoline)(HPyContextHelper helper, void *arg, void **r
 HPyLab_API(checked, CREATE, TABLE)
 HPyCheckedTrampoline HPy_GetCheckedTrampoline(HPyContext *ctx);
 
+/* As HPy_GetCheckedTrampoline; it refuses a thread that is not attached to any interpreter. */
 HPyLab_API(checked, CREATE, TABLE)
 HPyCheckedTrampoline HPy_GetAttachedCheckedTrampoline(HPyContext *ctx);
 

@@ -12,9 +12,10 @@ typedef enum {
     HPyLab_ATTACHED_ONLY = 1,   /* such a thread is refused, and nothing is changed */
 } HPyLab_Policy;
 
-/* What runs once there is a context. [captured] refers to the object that the binding captured, for the duration of the call; it
-   means nothing where none was. [data] is the binding's; [arg] is what native code passed. The result is the body's own, but for one value: HPyLab_RAISED with an
-   exception set on [ctx] says that it raised. It is an error to keep [ctx] or [captured] after returning. */
+/* What runs once there is a context. [captured] refers to the object that the binding captured, for the duration of the call;
+   it means nothing where none was. [data] is the binding's; [arg] is what native code passed. The result is the body's own, but
+   for one value: HPyLab_RAISED with an exception set on [ctx] says that it raised. It is an error to keep [ctx] or [captured]
+   after returning. */
 typedef int64_t (*HPyLab_Body)(HPyContext *ctx, HPy captured, void *data, int64_t arg);
 
 /* What to bind. Read during Bind; [data] is borrowed until Unbind. [captured] is HPy_NULL or refers to an object that each call
@@ -42,7 +43,8 @@ typedef int64_t (*HPyLab_Bare)(int64_t arg);
 
 /* Make [out] callable from code that has no context.
    Returns 0, or -1 with an error set on [ctx] and [out] untouched: NotImplementedError for a policy that the arm does not
-   serve, RuntimeError where the arm's one place for a captured object is taken. The caller owns [out] and gives it to Unbind. */
+   serve, RuntimeError where the arm's one place for a captured object is taken. The caller owns [out] and gives it to
+   Unbind. */
 HPyLab_ID(0)
 int HPyLab_Bind(HPyContext *ctx, const HPyLab_Binding *binding, HPyLab_Callback *out);
 

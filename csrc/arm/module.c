@@ -25,7 +25,7 @@ static int read_order(HPyContext *ctx, const HPy *args, size_t nargs, order *out
 {
     int64_t given[6];
     if (nargs != 6 && nargs != 7) {
-        HPyErr_SetString(ctx, ctx->h_TypeError, "drive(driver, run, body, data, policy, flags[, captured]) takes six integers");
+        HPyErr_SetString(ctx, ctx->h_TypeError, "drive() takes six integers: driver, run, body, data, policy, flags; and an object");
         return -1;
     }
     for (size_t i = 0; i < 6; i++) {
@@ -137,6 +137,8 @@ static int module_exec_impl(HPyContext *ctx, HPy module)
 #ifndef HPY_ABI_CPYTHON
     /* that ABI's context holds constants alone, and others, who call functions through theirs, would be handed it */
     hpylab_runtime->register_context(ctx);
+    if (HPyErr_Occurred(ctx))       /* contexts of its flavour cannot be handed out */
+        return -1;
 #endif
     return HPyLab_Init(ctx);
 }

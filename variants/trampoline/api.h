@@ -29,6 +29,7 @@ typedef void *(*HPyContextTrampoline)(HPyContextHelper helper, void *arg);
 HPyLab_API(plain, CREATE, TABLE)
 HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx);
 
+/* As HPy_GetContextTrampoline; it refuses a thread that is not attached to any interpreter. */
 HPyLab_API(plain, CREATE, TABLE)
 HPyContextTrampoline HPy_GetAttachedContextTrampoline(HPyContext *ctx);
 
@@ -53,6 +54,7 @@ typedef void *(*HPyHandleTrampoline)(HPyHandleHelper helper, void *arg);
 HPyLab_API(handle, CREATE, TABLE)
 HPyHandleTrampoline HPy_GetHandleTrampoline(HPyContext *ctx, HPy h);
 
+/* As HPy_GetHandleTrampoline; it refuses a thread that is not attached to any interpreter. */
 HPyLab_API(handle, CREATE, TABLE)
 HPyHandleTrampoline HPy_GetAttachedHandleTrampoline(HPyContext *ctx, HPy h);
 
@@ -72,6 +74,7 @@ typedef int (*HPyCheckedTrampoline)(HPyContextHelper helper, void *arg, void **r
 HPyLab_API(checked, CREATE, TABLE)
 HPyCheckedTrampoline HPy_GetCheckedTrampoline(HPyContext *ctx);
 
+/* As HPy_GetCheckedTrampoline; it refuses a thread that is not attached to any interpreter. */
 HPyLab_API(checked, CREATE, TABLE)
 HPyCheckedTrampoline HPy_GetAttachedCheckedTrampoline(HPyContext *ctx);
 

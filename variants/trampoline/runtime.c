@@ -49,7 +49,8 @@ static void *enter_with_handle(HPyHandleHelper helper, void *arg, void *unpassed
     if (!HPy_IsNull(handle)) {
         result = helper(ctx, handle, arg);
         HPy_Close(ctx, handle);
-    }
+    } else
+        HPyErr_Clear(ctx);      /* no memory for a handle: a refusal, and nothing stays pending */
     hpyrt_leave(origin);
     return result;
 }
