@@ -192,10 +192,18 @@ static inline int hpylab_capabilities(const char *arm_id)
 #else
 #define HPyLab_REFUSE_UNLESS(condition, answer) \
     do { \
-        if (__builtin_expect(!(condition), 0)) \
+        if (__builtin_expect(!(condition), 0)) { \
+            HPyLab_TELL_REFUSED(#condition); \
             return answer; \
+        } \
     } while (0)
 #endif
+#ifdef HPYLAB_DEBUG
+static void _HPyLabDebug_refused(const char *function, const char *condition);
+#define HPyLab_TELL_REFUSED(condition) _HPyLabDebug_refused(__func__, condition " does not hold")
+#else
+#define HPyLab_TELL_REFUSED(condition) ((void)0)
+#endif /* HPYLAB_DEBUG */
 
 /* ---- variants/enter_leave/api.h */
 
@@ -507,6 +515,7 @@ typedef struct HPyLab_Runtime {
     HPyCheckedTrampoline (*ctx_GetCheckedTrampoline)(HPyContext *ctx);
     HPyCheckedTrampoline (*ctx_GetAttachedCheckedTrampoline)(HPyContext *ctx);
     int (*ctx_CheckedTrampoline_Free)(HPyContext *ctx, HPyCheckedTrampoline trampoline);
+    const struct HPyLab_Debug *debug;       /* for extension halves that are built with HPYLAB_DEBUG: debug_table.h */
 } HPyLab_Runtime;
 
 #define HPyLab_ENTRY(n) (2 * sizeof(uint64_t) + sizeof(size_t) + (n) * sizeof(void (*)(void)))
@@ -528,13 +537,15 @@ _Static_assert(offsetof(HPyLab_Runtime, ctx_HandleTrampoline_Free) == HPyLab_ENT
 _Static_assert(offsetof(HPyLab_Runtime, ctx_GetCheckedTrampoline) == HPyLab_ENTRY(15), "the table has a hole");
 _Static_assert(offsetof(HPyLab_Runtime, ctx_GetAttachedCheckedTrampoline) == HPyLab_ENTRY(16), "the table has a hole");
 _Static_assert(offsetof(HPyLab_Runtime, ctx_CheckedTrampoline_Free) == HPyLab_ENTRY(17), "the table has a hole");
-_Static_assert(sizeof(HPyLab_Runtime) == HPyLab_ENTRY(18), "the table has a hole");
+_Static_assert(sizeof(HPyLab_Runtime) == HPyLab_ENTRY(19), "the table has a hole");
 #undef HPyLab_ENTRY
 
 #ifdef HPYLAB_RUNTIME
 
+#include "debug_table.h"
+
 /* What each runtime.c defines. */
-/* ctx_LeaveContext is the symbol HPy_LeaveContext. */
+HPyLab_HIDDEN void ctx_LeaveContext(HPyContext *ctx);
 HPyLab_HIDDEN HPyContextReference ctx_GetContextReference(HPyContext *ctx);
 HPyLab_HIDDEN HPyContextReference ctx_GetAttachedContextReference(HPyContext *ctx);
 HPyLab_HIDDEN int ctx_ContextReference_Close(HPyContext *ctx, HPyContextReference reference);
@@ -554,7 +565,7 @@ HPyLab_HIDDEN int ctx_CheckedTrampoline_Free(HPyContext *ctx, HPyCheckedTrampoli
 
 /* The table's entries, for its initialiser. */
 #define HPyLab_RUNTIME_TABLE \
-    .ctx_LeaveContext = HPy_LeaveContext, \
+    .ctx_LeaveContext = ctx_LeaveContext, \
     .ctx_GetContextReference = ctx_GetContextReference, \
     .ctx_GetAttachedContextReference = ctx_GetAttachedContextReference, \
     .ctx_ContextReference_Close = ctx_ContextReference_Close, \
@@ -663,6 +674,409 @@ static inline int HPyCheckedTrampoline_Free(HPyContext *ctx, HPyCheckedTrampolin
 {
     return hpylab_runtime->ctx_CheckedTrampoline_Free(ctx, trampoline);
 }
+
+#ifdef HPYLAB_DEBUG
+
+/* ---- The debug mode: each function again, with a look at whether it may be called */
+
+#include "debug_table.h"
+
+#define _HPyLab_WRAPPER static __attribute__((unused, noinline))
+
+/* An HPyLab_REFUSE_UNLESS found what it refuses. */
+_HPyLab_WRAPPER void _HPyLabDebug_refused(const char *function, const char *condition)
+{
+    hpylab_runtime->debug->refused(function, condition);
+}
+
+_HPyLab_WRAPPER HPyContext *_HPyLabDebug_HPy_GetContext(void)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    if (debug->acquiring("HPy_GetContext", NULL, 0) < 0)
+        return NULL;
+    return debug->borrowed("HPy_GetContext", HPy_GetContext());
+}
+
+_HPyLab_WRAPPER HPyContext *_HPyLabDebug_HPy_EnterContext(void)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    if (debug->acquiring("HPy_EnterContext", NULL, 0) < 0)
+        return NULL;
+    return debug->acquired("HPy_EnterContext", HPy_EnterContext());
+}
+
+_HPyLab_WRAPPER HPyContext *_HPyLabDebug_HPy_EnterContextIfAttached(void)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    if (debug->acquiring("HPy_EnterContextIfAttached", NULL, 0) < 0)
+        return NULL;
+    return debug->acquired("HPy_EnterContextIfAttached", HPy_EnterContextIfAttached());
+}
+
+_HPyLab_WRAPPER void _HPyLabDebug_HPy_LeaveContext(HPyContext *ctx)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->releasing("HPy_LeaveContext", ctx);
+    if (ctx == NULL)
+        return;
+    HPy_LeaveContext(ctx);
+}
+
+_HPyLab_WRAPPER HPyContextReference _HPyLabDebug_HPy_GetContextReference(HPyContext *ctx)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetContextReference", ctx);
+    if (ctx == NULL)
+        return (HPyContextReference)0;
+    HPyContextReference made = HPy_GetContextReference(ctx);
+    debug->created("HPy_GetContextReference", ctx, &made, sizeof made, "HPyContextReference_Close");
+    return made;
+}
+
+_HPyLab_WRAPPER HPyContextReference _HPyLabDebug_HPy_GetAttachedContextReference(HPyContext *ctx)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetAttachedContextReference", ctx);
+    if (ctx == NULL)
+        return (HPyContextReference)0;
+    HPyContextReference made = HPy_GetAttachedContextReference(ctx);
+    debug->created("HPy_GetAttachedContextReference", ctx, &made, sizeof made, "HPyContextReference_Close");
+    return made;
+}
+
+_HPyLab_WRAPPER HPyContext *_HPyLabDebug_HPy_EnterContextFrom(HPyContextReference reference)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    if (debug->acquiring("HPy_EnterContextFrom", &reference, sizeof reference) < 0)
+        return NULL;
+    return debug->acquired("HPy_EnterContextFrom", HPy_EnterContextFrom(reference));
+}
+
+_HPyLab_WRAPPER int _HPyLabDebug_HPyContextReference_Close(HPyContext *ctx, HPyContextReference reference)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPyContextReference_Close", ctx);
+    if (ctx == NULL)
+        return -1;
+    if (debug->freeing("HPyContextReference_Close", &reference, sizeof reference) < 0)
+        return -1;
+    int answer = HPyContextReference_Close(ctx, reference);
+    if (answer < 0)
+        debug->answered("HPyContextReference_Close", ctx);
+    return answer;
+}
+
+_HPyLab_WRAPPER int _HPyLabDebug_HPy_GetVM(HPyContext *ctx, HPyVM **storage)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetVM", ctx);
+    if (ctx == NULL)
+        return -1;
+    if (storage == NULL) {
+        debug->refused("HPy_GetVM", "storage is NULL");
+        return -1;
+    }
+    int status = HPy_GetVM(ctx, storage);
+    debug->created("HPy_GetVM", ctx, status < 0 ? NULL : storage, sizeof *storage, NULL);
+    return status;
+}
+
+_HPyLab_WRAPPER int _HPyLabDebug_HPy_GetAttachedVM(HPyContext *ctx, HPyVM **storage)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetAttachedVM", ctx);
+    if (ctx == NULL)
+        return -1;
+    if (storage == NULL) {
+        debug->refused("HPy_GetAttachedVM", "storage is NULL");
+        return -1;
+    }
+    int status = HPy_GetAttachedVM(ctx, storage);
+    debug->created("HPy_GetAttachedVM", ctx, status < 0 ? NULL : storage, sizeof *storage, NULL);
+    return status;
+}
+
+_HPyLab_WRAPPER HPyContext *_HPyLabDebug_HPyVM_OpenContext(HPyVM *vm)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    if (debug->acquiring("HPyVM_OpenContext", &vm, sizeof vm) < 0)
+        return NULL;
+    return debug->acquired("HPyVM_OpenContext", HPyVM_OpenContext(vm));
+}
+
+_HPyLab_WRAPPER void _HPyLabDebug_HPyVM_CloseContext(HPyVM *vm, HPyContext *ctx)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    if (debug->used("HPyVM_CloseContext", &vm, sizeof vm) < 0)
+        return;
+    ctx = debug->releasing("HPyVM_CloseContext", ctx);
+    if (ctx == NULL)
+        return;
+    HPyVM_CloseContext(vm, ctx);
+}
+
+_HPyLab_WRAPPER int _HPyLabDebug_HPy_GetVMValue(HPyContext *ctx, HPyVMValue *storage)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetVMValue", ctx);
+    if (ctx == NULL)
+        return -1;
+    if (storage == NULL) {
+        debug->refused("HPy_GetVMValue", "storage is NULL");
+        return -1;
+    }
+    int status = HPy_GetVMValue(ctx, storage);
+    debug->created("HPy_GetVMValue", ctx, status < 0 ? NULL : storage, sizeof *storage, NULL);
+    return status;
+}
+
+_HPyLab_WRAPPER int _HPyLabDebug_HPy_GetAttachedVMValue(HPyContext *ctx, HPyVMValue *storage)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetAttachedVMValue", ctx);
+    if (ctx == NULL)
+        return -1;
+    if (storage == NULL) {
+        debug->refused("HPy_GetAttachedVMValue", "storage is NULL");
+        return -1;
+    }
+    int status = HPy_GetAttachedVMValue(ctx, storage);
+    debug->created("HPy_GetAttachedVMValue", ctx, status < 0 ? NULL : storage, sizeof *storage, NULL);
+    return status;
+}
+
+_HPyLab_WRAPPER HPyContext *_HPyLabDebug_HPyVMValue_OpenContext(HPyVMValue vm)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    if (debug->acquiring("HPyVMValue_OpenContext", &vm, sizeof vm) < 0)
+        return NULL;
+    return debug->acquired("HPyVMValue_OpenContext", HPyVMValue_OpenContext(vm));
+}
+
+_HPyLab_WRAPPER void _HPyLabDebug_HPyVMValue_CloseContext(HPyVMValue vm, HPyContext *ctx)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    if (debug->used("HPyVMValue_CloseContext", &vm, sizeof vm) < 0)
+        return;
+    ctx = debug->releasing("HPyVMValue_CloseContext", ctx);
+    if (ctx == NULL)
+        return;
+    HPyVMValue_CloseContext(vm, ctx);
+}
+
+_HPyLab_WRAPPER void *_HPyLabDebugHelper_HPyContextTrampoline(HPyContext *ctx, void *given1)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    void (*helper)(void);
+    ctx = debug->helper_begins(ctx, &helper);
+    void *answer = ((HPyContextHelper)helper)(ctx, given1);
+    debug->helper_ends(ctx);
+    return answer;
+}
+
+_HPyLab_WRAPPER void *_HPyLabDebugCall_HPyContextTrampoline(HPyContextHelper helper, void *arg, intptr_t unpassed2,
+    void *slot)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    HPyLab_DebugCall call;
+    if (debug->call_begins(&call, "HPyContextTrampoline", slot, (void (*)(void))helper) < 0)
+        return (void *)0;
+    void *answer = ((HPyContextTrampoline)call.original)(_HPyLabDebugHelper_HPyContextTrampoline, arg);
+    debug->call_ends(&call);
+    return answer;
+}
+
+_HPyLab_WRAPPER void *_HPyLabDebugHelper_HPyHandleTrampoline(HPyContext *ctx, HPy given1, void *given2)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    void (*helper)(void);
+    ctx = debug->helper_begins(ctx, &helper);
+    void *answer = ((HPyHandleHelper)helper)(ctx, given1, given2);
+    debug->helper_ends(ctx);
+    return answer;
+}
+
+_HPyLab_WRAPPER void *_HPyLabDebugCall_HPyHandleTrampoline(HPyHandleHelper helper, void *arg, intptr_t unpassed2,
+    void *slot)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    HPyLab_DebugCall call;
+    if (debug->call_begins(&call, "HPyHandleTrampoline", slot, (void (*)(void))helper) < 0)
+        return (void *)0;
+    void *answer = ((HPyHandleTrampoline)call.original)(_HPyLabDebugHelper_HPyHandleTrampoline, arg);
+    debug->call_ends(&call);
+    return answer;
+}
+
+_HPyLab_WRAPPER void *_HPyLabDebugHelper_HPyCheckedTrampoline(HPyContext *ctx, void *given1)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    void (*helper)(void);
+    ctx = debug->helper_begins(ctx, &helper);
+    void *answer = ((HPyContextHelper)helper)(ctx, given1);
+    debug->helper_ends(ctx);
+    return answer;
+}
+
+_HPyLab_WRAPPER int _HPyLabDebugCall_HPyCheckedTrampoline(HPyContextHelper helper, void *arg, void **result,
+    void *slot)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    HPyLab_DebugCall call;
+    if (debug->call_begins(&call, "HPyCheckedTrampoline", slot, (void (*)(void))helper) < 0)
+        return -1;
+    int answer = ((HPyCheckedTrampoline)call.original)(_HPyLabDebugHelper_HPyCheckedTrampoline, arg, result);
+    debug->call_ends(&call);
+    return answer;
+}
+
+_HPyLab_WRAPPER HPyContextTrampoline _HPyLabDebug_HPy_GetContextTrampoline(HPyContext *ctx)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetContextTrampoline", ctx);
+    if (ctx == NULL)
+        return (HPyContextTrampoline)0;
+    HPyContextTrampoline made = HPy_GetContextTrampoline(ctx);
+    made = (HPyContextTrampoline)debug->wrapped((void (*)(void))made,
+        (void (*)(void))_HPyLabDebugCall_HPyContextTrampoline);
+    debug->created("HPy_GetContextTrampoline", ctx, &made, sizeof made, "HPyContextTrampoline_Free");
+    return made;
+}
+
+_HPyLab_WRAPPER HPyContextTrampoline _HPyLabDebug_HPy_GetAttachedContextTrampoline(HPyContext *ctx)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetAttachedContextTrampoline", ctx);
+    if (ctx == NULL)
+        return (HPyContextTrampoline)0;
+    HPyContextTrampoline made = HPy_GetAttachedContextTrampoline(ctx);
+    made = (HPyContextTrampoline)debug->wrapped((void (*)(void))made,
+        (void (*)(void))_HPyLabDebugCall_HPyContextTrampoline);
+    debug->created("HPy_GetAttachedContextTrampoline", ctx, &made, sizeof made, "HPyContextTrampoline_Free");
+    return made;
+}
+
+_HPyLab_WRAPPER int _HPyLabDebug_HPyContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPyContextTrampoline_Free", ctx);
+    if (ctx == NULL)
+        return -1;
+    if (debug->freeing("HPyContextTrampoline_Free", &trampoline, sizeof trampoline) < 0)
+        return -1;
+    int answer = HPyContextTrampoline_Free(ctx, trampoline);
+    if (answer < 0)
+        debug->answered("HPyContextTrampoline_Free", ctx);
+    return answer;
+}
+
+_HPyLab_WRAPPER HPyHandleTrampoline _HPyLabDebug_HPy_GetHandleTrampoline(HPyContext *ctx, HPy h)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetHandleTrampoline", ctx);
+    if (ctx == NULL)
+        return (HPyHandleTrampoline)0;
+    HPyHandleTrampoline made = HPy_GetHandleTrampoline(ctx, h);
+    made = (HPyHandleTrampoline)debug->wrapped((void (*)(void))made,
+        (void (*)(void))_HPyLabDebugCall_HPyHandleTrampoline);
+    debug->created("HPy_GetHandleTrampoline", ctx, &made, sizeof made, "HPyHandleTrampoline_Free");
+    return made;
+}
+
+_HPyLab_WRAPPER HPyHandleTrampoline _HPyLabDebug_HPy_GetAttachedHandleTrampoline(HPyContext *ctx, HPy h)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetAttachedHandleTrampoline", ctx);
+    if (ctx == NULL)
+        return (HPyHandleTrampoline)0;
+    HPyHandleTrampoline made = HPy_GetAttachedHandleTrampoline(ctx, h);
+    made = (HPyHandleTrampoline)debug->wrapped((void (*)(void))made,
+        (void (*)(void))_HPyLabDebugCall_HPyHandleTrampoline);
+    debug->created("HPy_GetAttachedHandleTrampoline", ctx, &made, sizeof made, "HPyHandleTrampoline_Free");
+    return made;
+}
+
+_HPyLab_WRAPPER int _HPyLabDebug_HPyHandleTrampoline_Free(HPyContext *ctx, HPyHandleTrampoline trampoline)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPyHandleTrampoline_Free", ctx);
+    if (ctx == NULL)
+        return -1;
+    if (debug->freeing("HPyHandleTrampoline_Free", &trampoline, sizeof trampoline) < 0)
+        return -1;
+    int answer = HPyHandleTrampoline_Free(ctx, trampoline);
+    if (answer < 0)
+        debug->answered("HPyHandleTrampoline_Free", ctx);
+    return answer;
+}
+
+_HPyLab_WRAPPER HPyCheckedTrampoline _HPyLabDebug_HPy_GetCheckedTrampoline(HPyContext *ctx)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetCheckedTrampoline", ctx);
+    if (ctx == NULL)
+        return (HPyCheckedTrampoline)0;
+    HPyCheckedTrampoline made = HPy_GetCheckedTrampoline(ctx);
+    made = (HPyCheckedTrampoline)debug->wrapped((void (*)(void))made,
+        (void (*)(void))_HPyLabDebugCall_HPyCheckedTrampoline);
+    debug->created("HPy_GetCheckedTrampoline", ctx, &made, sizeof made, "HPyCheckedTrampoline_Free");
+    return made;
+}
+
+_HPyLab_WRAPPER HPyCheckedTrampoline _HPyLabDebug_HPy_GetAttachedCheckedTrampoline(HPyContext *ctx)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPy_GetAttachedCheckedTrampoline", ctx);
+    if (ctx == NULL)
+        return (HPyCheckedTrampoline)0;
+    HPyCheckedTrampoline made = HPy_GetAttachedCheckedTrampoline(ctx);
+    made = (HPyCheckedTrampoline)debug->wrapped((void (*)(void))made,
+        (void (*)(void))_HPyLabDebugCall_HPyCheckedTrampoline);
+    debug->created("HPy_GetAttachedCheckedTrampoline", ctx, &made, sizeof made, "HPyCheckedTrampoline_Free");
+    return made;
+}
+
+_HPyLab_WRAPPER int _HPyLabDebug_HPyCheckedTrampoline_Free(HPyContext *ctx, HPyCheckedTrampoline trampoline)
+{
+    const HPyLab_Debug *debug = hpylab_runtime->debug;
+    ctx = debug->given("HPyCheckedTrampoline_Free", ctx);
+    if (ctx == NULL)
+        return -1;
+    if (debug->freeing("HPyCheckedTrampoline_Free", &trampoline, sizeof trampoline) < 0)
+        return -1;
+    int answer = HPyCheckedTrampoline_Free(ctx, trampoline);
+    if (answer < 0)
+        debug->answered("HPyCheckedTrampoline_Free", ctx);
+    return answer;
+}
+
+#define HPy_GetContext _HPyLabDebug_HPy_GetContext
+#define HPy_EnterContext _HPyLabDebug_HPy_EnterContext
+#define HPy_EnterContextIfAttached _HPyLabDebug_HPy_EnterContextIfAttached
+#define HPy_LeaveContext _HPyLabDebug_HPy_LeaveContext
+#define HPy_GetContextReference _HPyLabDebug_HPy_GetContextReference
+#define HPy_GetAttachedContextReference _HPyLabDebug_HPy_GetAttachedContextReference
+#define HPy_EnterContextFrom _HPyLabDebug_HPy_EnterContextFrom
+#define HPyContextReference_Close _HPyLabDebug_HPyContextReference_Close
+#define HPy_GetVM _HPyLabDebug_HPy_GetVM
+#define HPy_GetAttachedVM _HPyLabDebug_HPy_GetAttachedVM
+#define HPyVM_OpenContext _HPyLabDebug_HPyVM_OpenContext
+#define HPyVM_CloseContext _HPyLabDebug_HPyVM_CloseContext
+#define HPy_GetVMValue _HPyLabDebug_HPy_GetVMValue
+#define HPy_GetAttachedVMValue _HPyLabDebug_HPy_GetAttachedVMValue
+#define HPyVMValue_OpenContext _HPyLabDebug_HPyVMValue_OpenContext
+#define HPyVMValue_CloseContext _HPyLabDebug_HPyVMValue_CloseContext
+#define HPy_GetContextTrampoline _HPyLabDebug_HPy_GetContextTrampoline
+#define HPy_GetAttachedContextTrampoline _HPyLabDebug_HPy_GetAttachedContextTrampoline
+#define HPyContextTrampoline_Free _HPyLabDebug_HPyContextTrampoline_Free
+#define HPy_GetHandleTrampoline _HPyLabDebug_HPy_GetHandleTrampoline
+#define HPy_GetAttachedHandleTrampoline _HPyLabDebug_HPy_GetAttachedHandleTrampoline
+#define HPyHandleTrampoline_Free _HPyLabDebug_HPyHandleTrampoline_Free
+#define HPy_GetCheckedTrampoline _HPyLabDebug_HPy_GetCheckedTrampoline
+#define HPy_GetAttachedCheckedTrampoline _HPyLabDebug_HPy_GetAttachedCheckedTrampoline
+#define HPyCheckedTrampoline_Free _HPyLabDebug_HPyCheckedTrampoline_Free
+
+#endif /* HPYLAB_DEBUG */
 
 #endif /* HPYLAB_RUNTIME */
 

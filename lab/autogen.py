@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 from cffi import CDefError, FFI, FFIError
 
-from lab import catalogue
+from lab import catalogue, debug_wrappers
 from lab import spec as specs
 from lab.errors import LabError, SpecError
 
@@ -80,11 +80,12 @@ def spec_hash(spec: specs.Spec) -> int:
 def _values(spec: specs.Spec, arms: list[catalogue.Arm]) -> dict:
     described = {arm.proposal: arm for arm in arms if arm.kind == "form"}
     pieces: list[Callable] = [table_field, interface_declaration, arm_row, cell, api_text, extension_half_of]
-    pieces += [partial(piece, spec) for piece in (table_initialiser, implementation, wrapper)]
+    pieces += [table_initialiser, implementation, partial(wrapper, spec)]
     return {"spec": spec, "arms": arms, "described": described, "capabilities": sorted(catalogue.CAPABILITIES),
             "reaches": specs.REACHES, "magic": f"0x{MAGIC:016x}", "spec_hash": f"0x{spec_hash(spec):016x}", "raised": RAISED,
             "refused": REFUSED, "capsule": CAPSULE, "module": MODULE, "command": COMMAND, "cdef": cdef(spec),
-            "layouts": layouts(spec), "shared": shared_by_forms(spec),
+            "layouts": layouts(spec), "debug_wrappers": debug_wrappers.wrappers(spec),
+            "wrapped_names": debug_wrappers.wrapped_names(spec), "shared": shared_by_forms(spec),
             **{getattr(piece, "func", piece).__name__: piece for piece in pieces}}
 
 
@@ -104,16 +105,14 @@ def table_field(function: specs.ApiFunction) -> str:
 
 
 #   .ctx_GetContextTrampoline = ctx_GetContextTrampoline,
-def table_initialiser(spec: specs.Spec, function: specs.ApiFunction) -> str:
-    """What fills the entry: a function of its own, or the symbol; the compiler compares the signatures."""
-    return f".{function.implementation} = {function.name if function.name in spec.mixed else function.implementation},"
+def table_initialiser(function: specs.ApiFunction) -> str:
+    """What fills the entry; the compiler compares the signatures."""
+    return f".{function.implementation} = {function.implementation},"
 
 
 #   HPyLab_HIDDEN HPyContextTrampoline ctx_GetContextTrampoline(HPyContext *ctx);
-def implementation(spec: specs.Spec, function: specs.ApiFunction) -> str:
+def implementation(function: specs.ApiFunction) -> str:
     """The prototype that a runtime.c must fulfil."""
-    if function.name in spec.mixed:
-        return f"/* {function.implementation} is the symbol {function.name}. */"
     return f"HPyLab_HIDDEN {function.renamed(function.implementation)};"
 
 
@@ -228,7 +227,9 @@ def _refuse_incomplete(spec: specs.Spec, arms: list[catalogue.Arm], texts: Mappi
     header, worker, docs = (texts[name] for name in OUTPUTS)
     counts = (
         ("arms", "header", len(arms), len(re.findall(r"^    X\(\w+, \w+,", header, re.M))),
-        ("table entries", "header", len(spec.table_functions), len(re.findall(r"^    \.ctx_\w+ = \w+,", header, re.M))),
+        ("table entries", "header", len(spec.table_functions), len(re.findall(r"^    \.ctx_\w+ = ctx_\w+,", header, re.M))),
+        ("debug wrappers", "header", len(debug_wrappers.wrapped_names(spec)),
+         len(re.findall(r"^#define HPy\w+ _HPyLabDebug_HPy\w+$", header, re.M))),
         ("interface functions", "header", len(spec.interface_functions),
          len(re.findall(r"^HPyLab_HIDDEN [^;]*?\bHPyLab_\w+\(", header, re.M))),
         ("arms", "worker's file", len(arms), len(re.findall(r'^    "\w+/\w+": \[', worker, re.M))),

@@ -68,8 +68,11 @@ class _Target:
     arm: str = ""
 
 
-def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[str], None] = lambda text: None) -> Libraries:
+def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[str], None] = lambda text: None,
+          debug: bool = False) -> Libraries:
     """Everything that [interpreters] need, below [top]/build; [progress] is told each output that is made.
+
+    With [debug] the universal extension halves are those of the lab's debug mode, which lie beside the others.
 
     A second build of the same checkout waits for the first. Raises MissingTool (compiler, headers, HPy, cffi, pyperf) and,
     once all that can be made is, BuildError (a compiler said no; a symbol that must not be there).
@@ -77,7 +80,7 @@ def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[st
     for interpreter in interpreters:
         for what, remedy in interpreter.missing:
             raise MissingTool(f"{interpreter.tag} ({interpreter.path}) lacks {what}", remedy)
-    plan = _Plan(top, interpreters)
+    plan = _Plan(top, interpreters, debug)
     with alone(plan.out):
         _make(top, plan.targets, progress)
     return plan.libraries
@@ -95,7 +98,7 @@ def alone(out: Path) -> Iterator[None]:
 class _Plan:
     """All targets, in the order in which they are made."""
 
-    def __init__(self, top: Path, interpreters: Sequence[Interpreter]):
+    def __init__(self, top: Path, interpreters: Sequence[Interpreter], debug: bool = False):
         self.top, self.out, self.cc = top, top / "build", find_compiler()
         self.targets: list[_Target] = []
         self.csrc = top / "csrc"
@@ -104,7 +107,7 @@ class _Plan:
         self._bodies("universal", None)
         for arm in arms.values():
             if arm.abi == "universal":
-                self._arm(arm, None)
+                self._arm(arm, None, debug)
         for interpreter in interpreters:
             self._runtime(interpreter)
             abis = ("cpython", "hybrid") if interpreter.implementation == "cpython" else ("hybrid",)
@@ -161,13 +164,14 @@ class _Plan:
         self.libraries.bodies[tag, abi] = self._add(output, self._extension_flags(abi, interpreter),
                                                     [self.csrc / "bodies" / "bodies.c"], self._abi_libraries(abi, interpreter))
 
-    def _arm(self, arm: catalogue.Arm, interpreter: Interpreter | None) -> None:
+    def _arm(self, arm: catalogue.Arm, interpreter: Interpreter | None, debug: bool = False) -> None:
         tag = interpreter.tag if interpreter else ""
         stem = arm.id.replace("/", "-")       # no second dot: HPy reads its ABI tag from what follows ".hpy"
-        output = self._place(interpreter) / (stem + self._suffix(arm.abi, interpreter))
-        macro = f"-DHPyLab_FORM=HPyLab_FORM_{arm.id.replace('/', '_')}"
+        place = self._place(interpreter)
+        output = place.with_name(place.name + "-debug" * debug) / (stem + self._suffix(arm.abi, interpreter))
+        macros = [f"-DHPyLab_FORM=HPyLab_FORM_{arm.id.replace('/', '_')}", *["-DHPYLAB_DEBUG"] * debug]
         self.libraries.arms[tag, arm.id] = self._add(
-            output, [*self._extension_flags(arm.abi, interpreter), macro, f"-I{arm.folder}"],
+            output, [*self._extension_flags(arm.abi, interpreter), *macros, f"-I{arm.folder}"],
             [arm.folder / "stub.c", *sorted((self.csrc / "arm").glob("*.c"))], [*self._abi_libraries(arm.abi, interpreter), "-lpthread"],
             arm=arm.id if arm.abi == "universal" else "")
         twin = output.with_name(stem + catalogue.TWIN_SUFFIX + self._suffix(arm.abi, interpreter))

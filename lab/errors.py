@@ -70,3 +70,11 @@ class WorkerError(LabError, RuntimeError):
 
 class PlanError(LabError, ValueError):
     """A selection that cannot be measured: no cell left, or a budget too small for it."""
+
+
+class LeakError(LabError, RuntimeError):
+    """Acquisitions, tokens or trampolines that were left open; [leaks]: a text for each, with the stack that opened it."""
+
+    def __init__(self, leaks: list[str]):
+        super().__init__(f"{len(leaks)} left open:\n" + "\n".join(leaks), "release each acquisition, and free what was made")
+        self.leaks = leaks

@@ -5,7 +5,8 @@ They are C headers in a small dialect. A proposal marks each function with its f
     HPyLab_API(plain, CREATE, TABLE)
     HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx);
 
-with one such line for each form where several have the function, and the interface numbers its functions densely with HPyLab_ID(n). The header that is generated from them takes it from there.
+with one such line for each form where several have the function, and the interface numbers its functions densely with
+HPyLab_ID(n). The header that is generated from them takes it from there.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pathlib import Path
 
 from pycparser import c_ast
 
+from lab import roles
 from lab.cheader import Annotation, Constant, Declaration, Header
 from lab.errors import SpecError
+from lab.roles import Signature
 
 ROLES = ("CREATE", "FREE", "ACQUIRE", "RELEASE", "CALL", "BORROW")
 LEADS_TO_A_CONTEXT = ("ACQUIRE", "CALL", "BORROW")      # the last without a release
@@ -65,6 +68,12 @@ class Proposal:
     constants: tuple[Constant, ...]
     declarations: tuple[Declaration, ...]
     functions: tuple[ApiFunction, ...]       # one for each form that has it
+
+    @property
+    def pointers(self) -> dict[str, Signature]:
+        """Each type that is a pointer to a function, with what it points to."""
+        return {declaration.name: roles.signature(declaration.node) for declaration in self.declarations
+                if _is_function_pointer(declaration.node)}
 
     @property
     def by_name(self) -> dict[str, tuple[ApiFunction, ...]]:
@@ -201,12 +210,18 @@ def _refuse_body(header: Header, declaration: Declaration) -> None:
 
 def _proposal(header: Header) -> Proposal:
     functions: list[ApiFunction] = []
+    pointers: dict[str, Signature] = {}
     for declaration, annotations in header.declarations:
+        if _is_function_pointer(declaration.node):
+            pointers[declaration.name] = roles.signature(declaration.node)
         _check_api_names(header, declaration)
         if declaration.is_function and not annotations:
             raise header.error(declaration.line, f"{declaration.name} without HPyLab_API",
                                "HPyLab_API(form, ROLE, REACH) above each function")
-        functions += _uses(header, declaration, annotations)
+        uses = _uses(header, declaration, annotations)
+        for function in uses[:1]:
+            _check_signature(header, function, pointers)
+        functions += uses
     _check_roles(header, functions)
     declarations = tuple(declaration for declaration, _ in header.declarations)
     return Proposal(header.path.parent.name, header.path, header.text, tuple(header.constants), declarations, tuple(functions))
@@ -271,8 +286,12 @@ def _check_reach(header: Header, declaration: Declaration, reach: str) -> None:
     elif reach == "TABLE":
         if not _first_is_context(declaration.node):
             refuse(" without a context", "HPyContext * as the first parameter: the way to the runtime's table")
-        if not all(declaration.parameters):
-            refuse(" with a parameter that has no name", "a name for each parameter, for the wrapper to pass on")
+
+
+def _check_signature(header: Header, function: ApiFunction, pointers: Mapping[str, Signature]) -> None:
+    expected = roles.expected(function.role, roles.signature(function.node), function.reach == "POINTER", pointers)
+    if expected:
+        raise header.error(function.line, f"{function.role} {function.prototype.removeprefix('static inline ')}", expected)
 
 
 def _check_roles(header: Header, functions: list[ApiFunction]) -> None:

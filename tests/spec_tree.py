@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PATTERNS = ("csrc/interface.h", "csrc/native/native.h", "csrc/controls/*/arm.toml", "csrc/peers/*/arm.toml", "variants/*/api.h",
+PATTERNS = ("csrc/interface.h", "csrc/debug_table.h", "csrc/native/native.h", "csrc/controls/*/arm.toml", "csrc/peers/*/arm.toml", "variants/*/api.h",
             "variants/*/variant.toml")
 
 

@@ -14,8 +14,9 @@ TOP = Path(__file__).resolve().parent.parent
 # "analysis.*" is every analysis that has no place of its own; those do not import one another.
 HOUSE = [
     "errors units",
-    "cheader spec catalogue interpreters stats plan samples journal results_schema results",
-    "autogen environment builder venvs",
+    "debug pytest_plugin",
+    "cheader roles spec catalogue interpreters stats plan samples journal results_schema results",
+    "debug_wrappers autogen environment builder venvs",
     "doctor executor driver conformance counting bench",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* claims decision",
     "plots answer tables changes columns detail report",

@@ -21,9 +21,9 @@ HPY_QUIET = ["-Wno-cast-function-type", "-Wno-missing-field-initializers", "-Wno
 EXTENSION = '#include "hpy.h"\n#include "autogen_context.h"\n'
 RUNTIME = '#include "hpy.h"\n#define HPYLAB_RUNTIME\n#include "autogen_context.h"\n'
 TABLE = """
-void ctx_GetVM(HPyContext *ctx, HPyVM **storage) { }
+int ctx_GetVM(HPyContext *ctx, HPyVM **storage) { return 0; }
 HPyContextTrampoline ctx_GetContextTrampoline(HPyContext *ctx) { return NULL; }
-void ctx_ContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline) { }
+int ctx_ContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline) { return 0; }
 static void register_context(HPyContext *ctx) { }
 const HPyLab_Runtime table = { .magic = HPyLab_MAGIC, .spec = HPyLab_SPEC, .size = sizeof(HPyLab_Runtime),
                                .register_context = register_context, HPyLab_RUNTIME_TABLE };
@@ -117,6 +117,72 @@ def test_extension_compiles_without_a_warning(tree, abi):
     assert [compile_c(tree, EXTENSION, abi=abi), compile_c(tree, EXTENSION + use, abi=abi)] == ["", ""]
 
 
+USE = """
+    void *use(HPyContext *ctx)
+    {
+        HPyVM *vm = NULL;
+        HPyVMValue value = HPyVMValue_UNSET;
+        HPy_GetVM(ctx, &vm);
+        HPyVM_CloseContext(vm, HPyVM_OpenContext(vm));
+        HPyVMValue_CloseContext(value, HPyVMValue_OpenContext(value));
+        HPyContextReference reference = HPy_GetContextReference(ctx);
+        HPy_LeaveContext(HPy_EnterContextFrom(reference));
+        HPyContextReference_Close(ctx, reference);
+        HPyContextTrampoline trampoline = HPy_GetContextTrampoline(ctx);
+        void *result = trampoline(NULL, NULL);
+        HPyContextTrampoline_Free(ctx, trampoline);
+        return result;
+    }
+    """
+
+
+@pytest.mark.parametrize("abi", ["UNIVERSAL", "CPYTHON", "HYBRID"])
+@pytest.mark.parametrize("flag", ["-DHPYLAB_DEBUG", "-DHPYLAB_UNCHECKED"])
+def test_modes_compile_without_a_warning(tree, abi, flag):
+    """The debug mode and the policy without checks compile as the default does."""
+    assert compile_c(tree, EXTENSION + USE, flag, "-c", abi=abi) == ""
+
+
+def test_form_decides_how_a_function_is_reached(tree):
+    """HPy_LeaveContext is demanded by an extension half of one form and of none, and not by one that has it in the table."""
+    source = EXTENSION + "const HPyLab_Runtime *hpylab_runtime; void use(HPyContext *ctx) { HPy_LeaveContext(ctx); }\n"
+    found = {}
+    for form, flags in {"": [], **{form: [f"-DHPyLab_FORM=HPyLab_FORM_enter_leave_{form}"] for form in ("ambient", "token")}}.items():
+        assert compile_c(tree, source, "-shared", "-fvisibility=hidden", *flags) == ""
+        names = subprocess.run(["nm", "-D", "--undefined-only", str(tree / "unit")], capture_output=True, text=True, check=True).stdout
+        found[form] = "HPy_LeaveContext" in names
+    assert found == {"": True, "ambient": True, "token": False}
+
+
+def assembly(top, source, *flags):
+    """The instructions that the compiler makes of [source]."""
+    assert compile_c(top, source, "-S", "-g0", *flags) == ""
+    return [line.split("#")[0].split() for line in (top / "unit").read_text().splitlines() if line.startswith("\t")
+            and not line.startswith("\t.")]
+
+
+@pytest.mark.parametrize("arm", [arm.id for arm in catalogue.arms(ROOT).values() if arm.abi == "universal"])
+def test_release_carries_nothing_of_the_debug_mode(tree, arm):
+    """Each extension half is the same instructions with the debug mode's section in the header and without it."""
+    stub = catalogue.arms(ROOT)[arm].folder / "stub.c"
+    source = f'#include "{ROOT}/csrc/arm/arm.h"\n#include "{stub}"\n'
+    flags = [f"-I{ROOT / 'csrc' / 'arm'}", f"-DHPyLab_FORM=HPyLab_FORM_{arm.replace('/', '_')}"]
+    text = (tree / HEADER).read_text(encoding="utf-8")
+    both = assembly(tree, source, *flags)
+    without = re.sub(r"^#ifdef HPYLAB_DEBUG$.*?^#endif /\* HPYLAB_DEBUG \*/$", "", text, flags=re.M | re.S)
+    assert len(text) - len(without) > 10_000 and "_HPyLabDebug_HPy" not in without
+    (tree / HEADER).write_text(without.replace("/* In an inline function",
+                                               "#define HPyLab_TELL_REFUSED(condition) ((void)0)\n/* In an inline function", 1))
+    assert (both, len(both) > 10) == (assembly(tree, source, *flags), True)
+
+
+def test_without_checks_there_are_fewer_instructions(tree):
+    """The policy "undefined in release" leaves the test for NULL out."""
+    source = EXTENSION + "HPyContext *use(HPyVM *vm) { return HPyVM_OpenContext(vm); }\n"
+    checked, unchecked = assembly(tree, source), assembly(tree, source, "-DHPYLAB_UNCHECKED")
+    assert len(unchecked) < len(checked)
+
+
 def test_runtime_compiles_without_a_warning(tree):
     """The runtime half's build, with a table that has every entry."""
     assert compile_c(tree, RUNTIME + TABLE, abi="HYBRID") == ""
@@ -124,7 +190,7 @@ def test_runtime_compiles_without_a_warning(tree):
 
 def test_wrong_signatures_do_not_compile(tree):
     """A table function, a symbol, an interface function: the compiler refuses a signature that is not the specified one."""
-    wrong_table = RUNTIME + TABLE.replace("void ctx_GetVM(HPyContext *ctx, ", "int ctx_GetVM(HPyContext *ctx, ")
+    wrong_table = RUNTIME + TABLE.replace("int ctx_GetVM(HPyContext *ctx, ", "void *ctx_GetVM(HPyContext *ctx, ")
     wrong_symbol = RUNTIME + "HPyContext *HPy_EnterContext(int token) { return NULL; }\n"
     wrong_stub = EXTENSION + "void HPyLab_UnbindBare(void) { }\n"
     complaints = [compile_c(tree, wrong_table), compile_c(tree, wrong_symbol), compile_c(tree, wrong_stub)]
@@ -197,6 +263,7 @@ def test_worker_file_is_for_old_pythons(tree):
 
 
 @pytest.mark.parametrize("path, old, new, changes", [
+    ("variants/hpyvm/api.h", "{0, NULL, NULL}", "{1, NULL, NULL}", True),
     ("variants/hpyvm/api.h", "Set [*storage]", "Let [*storage] be", False),
     ("variants/hpyvm/api.h", "return vm->open_context(vm);", "return vm->open_context((vm));", False),
     ("variants/hpyvm/api.h", "uintptr_t _data;", "uintptr_t  _data;", False),
@@ -214,7 +281,7 @@ def test_spec_hash_follows_the_surface(tree, path, old, new, changes):
 def copy_proposal(top, source, name, rename):
     """Copy the folder of a proposal; [rename] gives every name that it defines a new one."""
     defined = {name for proposal in spec.load(top).proposals if proposal.name == source
-               for declaration in proposal.declarations for name in declaration.defines}
+               for declaration in (*proposal.declarations, *proposal.constants) for name in declaration.defines}
     shutil.copytree(top / "variants" / source, top / "variants" / name)
     path = top / "variants" / name / "api.h"
     text = re.sub(r"\bHPY_\w+_H\b", lambda guard: guard[0][:-1] + "AGAIN_H", path.read_text(encoding="utf-8"))
@@ -233,6 +300,7 @@ def test_a_new_proposal_is_a_new_folder(tree, source):
     assert interface_of(tree)["ARMS"][f"fourth/{form}"] == interface_of(tree)["ARMS"][f"{source}/{form}"]
     assert "`variants/fourth/api.h`" in (tree / DOCS).read_text(encoding="utf-8")
     assert [compile_c(tree, EXTENSION), compile_c(tree, RUNTIME, abi="HYBRID")] == ["", ""]
+    assert compile_c(tree, EXTENSION, "-DHPYLAB_DEBUG", "-c") == ""
     table = [function.implementation for function in spec.table_functions(tree)]
     assert [name for name in table if name.endswith("Again")] == [
         name + "Again" for name in table if not name.endswith("Again") and name + "Again" in table]
@@ -245,8 +313,8 @@ def test_a_copy_without_new_symbols_is_refused(tree):
     with pytest.raises(SpecError) as caught:
         autogen.generate(tree)
     path = tree / "variants/fourth/api.h"
-    assert (caught.value.path, caught.value.line) == (path, line_of(path, "*HPy_EnterContext("))
-    assert caught.value.found == "the symbol HPy_EnterContext demanded by variants/enter_leave and variants/fourth"
+    assert (caught.value.path, caught.value.line) == (path, line_of(path, "*HPy_GetContext("))
+    assert caught.value.found == "the symbol HPy_GetContext demanded by variants/enter_leave and variants/fourth"
     assert (tree / HEADER).read_bytes() == before
 
 
@@ -254,7 +322,7 @@ def test_forms_of_api_and_toml_are_compared(tree):
     """A form that only variant.toml has is refused."""
     path = tree / "variants/hpyvm/variant.toml"
     text = path.read_text(encoding="utf-8")
-    more = text[text.index("[[form]]"):].replace('name = "pointer"', 'name = "unheard_of"')
+    more = text[text.rindex("[[form]]"):].replace('name = "value"', 'name = "unheard_of"')
     path.write_text(f"{text}\n{more}", encoding="utf-8")
     with pytest.raises(SpecError) as caught:
         autogen.check(tree)
@@ -278,7 +346,9 @@ def test_arms_of_one_name_in_c_are_refused(tree):
         folder = tree / "variants" / proposal
         folder.mkdir(exist_ok=True)
         toml = (tree / "variants/hpyvm/variant.toml").read_text(encoding="utf-8")
-        (folder / "variant.toml").write_text(toml.replace('name = "pointer"', f'name = "{form}"'), encoding="utf-8")
+        head, first, *_ = toml.split("[[form]]")
+        text = f"{head}[[form]]{first}".replace('name = "pointer"', f'name = "{form}"')
+        (folder / "variant.toml").write_text(text, encoding="utf-8")
         (folder / "api.h").write_text(f"HPyLab_API({form}, ACQUIRE, SYMBOL)\nHPyContext *{name}(void);\n", encoding="utf-8")
     with pytest.raises(SpecError) as caught:
         autogen.check(tree)
@@ -312,6 +382,7 @@ def test_nothing_specified_is_no_success(tree, path, found):
     ("autogen_context.h.j2", "{{ table_initialiser(function) }}", "the generated header holds 0 table entries of "),
     ("autogen_context.h.j2", "{{ interface_declaration(declaration) }}",
      "the generated header holds 0 interface functions of "),
+    ("autogen_context.h.j2", "#define {{ name }} {{ wrapper }}", "the generated header holds 0 debug wrappers of "),
     ("autogen_interface.py.j2", '"{{ arm.id }}"', "the generated worker's file holds 0 arms of "),
     ("autogen_api.md.j2", "| `{{ function.name }}` | `{{ function.form }}`", "the generated docs holds 0 functions of ")])
 def test_a_broken_template_is_no_success(tree, monkeypatch, template, old, found):

@@ -14,6 +14,10 @@ from lab import autogen, builder, catalogue
 from lab.errors import BuildError, MissingTool, SpecError
 
 STUB = "variants/enter_leave/stub.c"
+STUB_MAKES = sorted(f"enter_leave-{form}{twin}.hpy0.so" for form in ("get", "ambient", "token") for twin in ("", "@twin"))
+
+HALVES = sorted([*STUB_MAKES, *(f"{stem}{twin}.hpy0.so" for stem in ("control-pass_ctx", "hpyvm-pointer", "hpyvm-value")
+                                for twin in ("", "@twin"))])
 
 
 def small_tree(top):
@@ -41,9 +45,7 @@ def build(top, interpreter):
 def everything(interpreter):
     """What a build of small_tree makes when nothing is there."""
     return sorted([
-        "libhpylab_native.so", "attached_call.so", "bodies.hpy0.so", "enter_leave-ambient.hpy0.so", "control-pass_ctx.hpy0.so",
-        "enter_leave-ambient@twin.hpy0.so", "control-pass_ctx@twin.hpy0.so", "hpyvm-pointer.hpy0.so",
-        "hpyvm-pointer@twin.hpy0.so", "hpylab_runtime" + interpreter.ext_suffix,
+        *HALVES, "libhpylab_native.so", "attached_call.so", "bodies.hpy0.so", "hpylab_runtime" + interpreter.ext_suffix,
         "bodies" + interpreter.ext_suffix])
 
 
@@ -75,10 +77,21 @@ def test_moved_checkout_is_not_built_again(tree, interpreter):
 
 
 def test_edited_source_makes_its_library_again(tree, interpreter):
-    """An edited stub makes its library and the twin again, and nothing else."""
-    edit(tree / STUB, "static int call", "static int entered;\n\nstatic int call")
-    edit(tree / STUB, "if (ctx == NULL)", "if (ctx == NULL && ++entered)")
-    assert build(tree, interpreter) == ["enter_leave-ambient.hpy0.so", "enter_leave-ambient@twin.hpy0.so"]
+    """An edited stub makes the libraries of its forms again, and nothing else."""
+    text = (tree / STUB).read_text(encoding="utf-8")
+    assert text.count("HPyContext *ctx = ") >= 3
+    (tree / STUB).write_text(text.replace("HPyContext *ctx = ", "volatile int entered = 1; (void)entered; HPyContext *ctx = "))
+    assert build(tree, interpreter) == STUB_MAKES
+
+
+def test_debug_halves_lie_beside_the_others(tree, interpreter):
+    """The debug mode's build makes the extension halves once more, in a folder of their own, and nothing else; once."""
+    made = []
+    libraries = builder.build(tree, [interpreter], made.append, debug=True)
+    assert sorted(made) == [f"build/universal-debug/{name}" for name in HALVES]
+    assert libraries.arm(interpreter.tag, "hpyvm/value") == tree / "build" / "universal-debug" / "hpyvm-value.hpy0.so"
+    builder.build(tree, [interpreter], made.append, debug=True)
+    assert (build(tree, interpreter), len(made)) == ([], len(HALVES))
 
 
 def test_edited_header_makes_all_again(tree, interpreter):
@@ -109,7 +122,7 @@ def test_compile_error_names_the_file_and_keeps_the_others(tree, interpreter):
     assert [line for line in caught.value.message.splitlines() if place in line and "HPy_EnterTheContext" in line] != []
     assert "-o build/universal/enter_leave-ambient.hpy0.so.tmp" in caught.value.remedy
     edit(tree / STUB, "HPy_EnterTheContext", "HPy_EnterContext")
-    rest = ["enter_leave-ambient.hpy0.so", *(name for name in everything(interpreter) if "@twin" in name)]
+    rest = {*STUB_MAKES, *(name for name in everything(interpreter) if "@twin" in name)}      # what the edit touches, and the twins
     assert build(tree, interpreter) == sorted(rest)
     assert list((tree / "build").rglob("*.tmp")) == []
 
@@ -128,18 +141,21 @@ def test_symbol_that_is_not_demanded_is_refused(tree, interpreter):
 
 def test_symbol_that_is_demanded_and_not_expected(tree, interpreter):
     """A stub that does not use what its form demands measures something else, and is refused."""
-    edit(tree / STUB, "HPy_LeaveContext(ctx);", "")
-    with pytest.raises(BuildError, match=r"expects the symbols \['HPy_EnterContext'\] of the process; its form demands "
-                                         r"\['HPy_EnterContext', 'HPy_LeaveContext'\]"):
+    text = (tree / STUB).read_text(encoding="utf-8")
+    (tree / STUB).write_text(text.replace("HPy_LeaveContext(ctx);", ""))
+    entries = "'HPy_EnterContext', 'HPy_EnterContextIfAttached'"
+    with pytest.raises(BuildError, match=rf"expects the symbols \[{entries}\] of the process; its form demands "
+                                         rf"\[{entries}, 'HPy_LeaveContext'\]"):
         build(tree, interpreter)
 
 
 def test_symbols_of_the_real_extensions(libraries):
-    """Of universal extension halves enter_leave's alone leaves symbols undefined, its two; none wants one of Python.h."""
+    """Of universal extension halves those of get and ambient alone leave symbols undefined; none wants one of Python.h."""
     found = {arm: builder.undefined_symbols(path) for (tag, arm), path in libraries.arms.items() if not tag}
+    demanded = {"enter_leave/get": {"HPy_GetContext"},
+                "enter_leave/ambient": {"HPy_EnterContext", "HPy_EnterContextIfAttached", "HPy_LeaveContext"}}
     assert {arm: symbols for arm, symbols in found.items() if symbols} == {
-        "enter_leave/ambient": {"HPy_EnterContext", "HPy_LeaveContext"},
-        "enter_leave/ambient@twin": {"HPy_EnterContext", "HPy_LeaveContext"}}
+        arm + twin: symbols for arm, symbols in demanded.items() for twin in ("", "@twin")}
     assert {"hpyvm/pointer", "trampoline/plain", "control/pass_ctx"} <= found.keys()
 
 
@@ -147,7 +163,7 @@ def test_two_folders_with_one_symbol(tree, interpreter):
     """Two proposals that demand the same symbol are refused, and both folders are named."""
     shutil.copytree(tree / "variants" / "enter_leave", tree / "variants" / "second")
     rename(tree / "variants" / "second", enter_leave="second")
-    message = "the symbol HPy_EnterContext demanded by variants/enter_leave and variants/second"
+    message = "the symbol HPy_GetContext demanded by variants/enter_leave and variants/second"
     with pytest.raises(SpecError, match=message):
         autogen.generate(tree)
     with pytest.raises(SpecError, match=message):

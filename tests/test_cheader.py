@@ -25,7 +25,7 @@ def test_function_is_taken_apart(tmp_path):
     """A prototype keeps its comment, its place, its parameters and its text, without the annotation."""
     header = read(tmp_path, "#ifndef A_H\n#define A_H\n#include <stdint.h>\n\n/* Says [x]. Twice. */\nHPyLab_ID(0)\n"
                             "int  f(int64_t x,   /* why */\n       HPy *handle);\n\n#endif\n")
-    (function, annotation), = header.declarations
+    (function, (annotation,)), = header.declarations
     assert (function.name, function.line, function.comment, function.summary) == ("f", 7, "/* Says [x]. Twice. */", "Says [x].")
     assert function.source == "int  f(int64_t x,   /* why */\n       HPy *handle);"
     assert function.prototype == "int f(int64_t x, HPy *handle)"
@@ -89,10 +89,13 @@ def test_syntax_error_is_refused(tmp_path, text, line):
 @pytest.mark.parametrize("text, line, found", [
     ("#if X\nint f(void);\n#endif\n", 1, "#if X"), ("#ifndef A\n#define A 1\n#endif\n", 2, "#define A 1"),
     ('#include "other.h"\n', 1, '#include "other.h"'), ("#ifndef A\n#define A\n#ifndef B\n#endif\n#endif\n", 3, "#ifndef B"),
-    ("#define A\n", 1, "#define A"), ("#ifndef A\n#define A\n#endif\n#endif\n", 4, "#endif")])
+    ("#define A\n", 1, "#define A"), ("#define A 1\n", 1, "#define A 1"), ("#define HPyA(x) x\n", 1, "#define HPyA(x) x"),
+    ("#define HPyA 1 \\\n + 1\n", 1, "#define HPyA 1 \\"), ("#ifndef HPyA\n#define HPyA 1\n#endif\n", 2, "#define HPyA 1"),
+    ("#ifndef A\n#define A\n#endif\n#endif\n", 4, "#endif")])
 def test_other_directives_are_refused(tmp_path, text, line, found):
     """No preprocessor runs, so whatever would need one is refused."""
-    expected = "an include guard (#ifndef, #define, #endif) and #include <…>, no other directive"
+    expected = ("an include guard (#ifndef, #define, #endif), #include <…> and constants (#define HPyXxx value), "
+                "no other directive")
     assert refused(tmp_path, text) == (line, found, expected)
 
 
@@ -108,6 +111,31 @@ def test_other_directives_are_refused(tmp_path, text, line, found):
 def test_other_mistakes_are_refused(tmp_path, text, expected):
     """Line, what was found, what was expected."""
     assert refused(tmp_path, text) == expected
+
+
+def test_constants_are_kept(tmp_path):
+    """A macro without parameters has a name, a value without its comment and a line; it is C to a compiler as its tokens are."""
+    header = read(tmp_path, "#ifndef A\n#define A\n#define HPyA_UNSET {0,  NULL} /* why */\nint f(void);\n#endif\n")
+    (constant,) = header.constants
+    assert (constant.name, constant.value, constant.line) == ("HPyA_UNSET", "{0,  NULL}", 3)
+    assert constant.canonical == "# define HPyA_UNSET { 0 , NULL }"
+    assert [declaration.name for declaration, _ in header.declarations] == ["f"]
+
+
+def test_annotations_of_several_forms(tmp_path):
+    """Each form's annotation belongs to the one declaration below, whatever stands between them but C."""
+    text = "/* Why. */\nHPyLab_API(a, FREE, SYMBOL)  /* one */\nHPyLab_API(b, FREE, TABLE)\nint f(void);\nint g(void);\n"
+    (function, annotations), (other, none) = read(tmp_path, text).declarations
+    assert (function.name, function.comment, function.source) == ("f", "/* Why. */", "int f(void);")
+    assert [(one.arguments, one.line) for one in annotations] == [(("a", "FREE", "SYMBOL"), 2), (("b", "FREE", "TABLE"), 3)]
+    assert (other.name, none) == ("g", ())
+
+
+def test_refusals_in_a_body(tmp_path):
+    """A body may use HPyLab_REFUSE_UNLESS, with an answer and without, and keeps its text."""
+    body = "{ HPyLab_REFUSE_UNLESS(x != NULL, ); HPyLab_REFUSE_UNLESS(*x,); }"
+    (function, _), = read(tmp_path, f"static inline void f(int *x) {body}\n").declarations
+    assert (function.has_body, function.source) == (True, f"static inline void f(int *x) {body}")
 
 
 def test_missing_file_and_wrong_encoding(tmp_path):

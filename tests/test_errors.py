@@ -6,7 +6,7 @@ import pytest
 
 from lab import errors
 from lab.errors import (
-    BuildError, InterpreterError, LabError, MissingTool, PlanError, ResultsError, SpecError, UnknownName, WorkerError)
+    BuildError, InterpreterError, LabError, LeakError, MissingTool, PlanError, ResultsError, SpecError, UnknownName, WorkerError)
 
 
 def test_message_and_remedy():
@@ -52,7 +52,8 @@ def test_worker_error_carries_last_words():
 
 @pytest.mark.parametrize("kind, base", [
     (UnknownName, LookupError), (SpecError, ValueError), (MissingTool, OSError), (BuildError, RuntimeError),
-    (InterpreterError, RuntimeError), (ResultsError, ValueError), (WorkerError, RuntimeError), (PlanError, ValueError)])
+    (InterpreterError, RuntimeError), (ResultsError, ValueError), (WorkerError, RuntimeError), (PlanError, ValueError),
+    (LeakError, RuntimeError)])
 def test_each_stands_on_a_fitting_base(kind, base):
     """Each failure can be caught as the standard library's kind, and as the lab's."""
     assert issubclass(kind, base) and issubclass(kind, LabError)

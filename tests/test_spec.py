@@ -10,6 +10,8 @@ INTERFACE, NATIVE = "csrc/interface.h", "csrc/native/native.h"
 ENTER, VM, TRAMPOLINE = (f"variants/{name}/api.h" for name in ("enter_leave", "hpyvm", "trampoline"))
 IDS = "HPyLab_ID({}): the ids run from 0 in the order of the file, without gap or repeat"
 API = "HPyLab_API(form, ROLE, REACH)"
+CALLED = ("a POINTER with at most 3 parameters, one of them a pointer to a function (typedef) whose first parameter is "
+          "HPyContext *")
 
 # file, what is replaced, by what, what stands in the line that is refused, what was found, what was expected
 REFUSED = {
@@ -45,44 +47,86 @@ REFUSED = {
         NATIVE, "int64_t native_now", "HPyLab_ID(0) int64_t native_now",
         "HPyLab_ID(0)", "HPyLab_ID(0)", "no annotation: native code knows neither Python nor the lab"),
     "no role": (
-        ENTER, "HPyLab_API(ambient, RELEASE, SYMBOL)\n", "",
-        "void HPy_LeaveContext(", "HPy_LeaveContext without HPyLab_API", API + " above each function"),
+        ENTER, "HPyLab_API(get, BORROW, SYMBOL)\n", "",
+        "HPyContext *HPy_GetContext(", "HPy_GetContext without HPyLab_API", API + " above each function"),
     "no role of a function with a body": (
         VM, "HPyLab_API(pointer, RELEASE, INLINE)\n", "",
         "static inline void HPyVM_CloseContext(", "HPyVM_CloseContext without HPyLab_API", API + " above each function"),
     "id in an api": (
-        ENTER, "HPyLab_API(ambient, RELEASE, SYMBOL)", "HPyLab_ID(0)",
+        ENTER, "HPyLab_API(get, BORROW, SYMBOL)", "HPyLab_ID(0)",
         "HPyLab_ID(0)", "HPyLab_ID(0)", API),
+    "constant in the interface": (
+        INTERFACE, "/* Which threads", "#define HPyLab_DEPTH 3\n/* Which threads",
+        "#define HPyLab_DEPTH", "#define HPyLab_DEPTH", "an enum: cffi reads this file too"),
+    "two of one form": (
+        ENTER, "HPyLab_API(token, RELEASE, TABLE)", "HPyLab_API(ambient, RELEASE, TABLE)",
+        "HPyLab_API(ambient, RELEASE, TABLE)", "HPyLab_API(ambient, RELEASE, TABLE) after another of that form",
+        "one for each form"),
+    "two roles": (
+        ENTER, "HPyLab_API(token, RELEASE, TABLE)", "HPyLab_API(token, FREE, TABLE)",
+        "HPyLab_API(token, FREE, TABLE)", "HPyLab_API(token, FREE, TABLE)", "the role RELEASE that it has in ambient"),
+    "two reaches that do not go together": (
+        VM, "HPyLab_API(pointer, RELEASE, INLINE)", "HPyLab_API(value, RELEASE, TABLE)\nHPyLab_API(pointer, RELEASE, INLINE)",
+        "static inline void HPyVM_CloseContext(", "TABLE HPyVM_CloseContext with a body",
+        "a prototype; INLINE marks a function with a body"),
     "two arguments": (
         ENTER, "HPyLab_API(ambient, RELEASE, SYMBOL)", "HPyLab_API(ambient, RELEASE)",
         "(ambient, RELEASE)", "HPyLab_API(ambient, RELEASE)", API),
     "unknown role": (
         ENTER, "RELEASE,", "LEAVE,",
-        "LEAVE,", "the role 'LEAVE'", "one of CREATE, FREE, ACQUIRE, RELEASE, CALL"),
+        "LEAVE,", "the role 'LEAVE'", "one of CREATE, FREE, ACQUIRE, RELEASE, CALL, BORROW"),
     "unknown reach": (
         ENTER, "RELEASE, SYMBOL", "RELEASE, LINK",
         "LINK", "the reach 'LINK'", "one of SYMBOL, TABLE, INLINE, POINTER"),
     "release without acquire": (
-        VM, "pointer, ACQUIRE", "pointer, CALL",
+        VM, "pointer, ACQUIRE", "pointer, BORROW",
         "void HPyVM_CloseContext(", "RELEASE HPyVM_CloseContext without ACQUIRE",
         "a function HPyLab_API(pointer, ACQUIRE, REACH)"),
     "acquire of another form": (
-        VM, "pointer, RELEASE", "value, RELEASE",
+        VM, "pointer, RELEASE", "lone, RELEASE",
         "void HPyVM_CloseContext(", "RELEASE HPyVM_CloseContext without ACQUIRE",
-        "a function HPyLab_API(value, ACQUIRE, REACH)"),
+        "a function HPyLab_API(lone, ACQUIRE, REACH)"),
     "free without create": (
-        TRAMPOLINE, "plain, CREATE", "plain, CALL",
-        "void HPyContextTrampoline_Free(", "FREE HPyContextTrampoline_Free without CREATE",
-        "a function HPyLab_API(plain, CREATE, REACH)"),
+        TRAMPOLINE, "plain, FREE", "lone, FREE",
+        "int HPyContextTrampoline_Free(", "FREE HPyContextTrampoline_Free without CREATE",
+        "a function HPyLab_API(lone, CREATE, REACH)"),
     "no way to a context": (
-        TRAMPOLINE, "plain, CALL", "plain, CREATE",
-        "(*HPyContextTrampoline)(", "the form 'plain' with neither ACQUIRE nor CALL",
-        "a function of plain that leads to a context"),
+        ENTER, "HPyLab_API(get, BORROW, SYMBOL)", "HPyLab_API(get, CREATE, SYMBOL)",
+        "*HPy_GetContext(", "the form 'get' without one of ACQUIRE, CALL, BORROW",
+        "a function of get that leads to a context"),
+    "acquire that returns no context": (
+        ENTER, "HPyContext *HPy_EnterContext(void);", "int HPy_EnterContext(void);",
+        "int HPy_EnterContext(void);", "ACQUIRE int HPy_EnterContext(void)", "HPyContext * as the result"),
+    "borrow that returns no context": (
+        ENTER, "HPyContext *HPy_GetContext(void);", "void *HPy_GetContext(void);",
+        "void *HPy_GetContext(void);", "BORROW void *HPy_GetContext(void)", "HPyContext * as the result"),
+    "release of nothing": (
+        VM, "HPyVM_CloseContext(HPyVM *vm, HPyContext *ctx)\n", "HPyVM_CloseContext(HPyVM *vm, void *ctx)\n",
+        "void *ctx)", "RELEASE void HPyVM_CloseContext(HPyVM *vm, void *ctx)", "one parameter HPyContext *: what to release"),
+    "create of nothing": (
+        VM, "int HPy_GetVM(HPyContext *ctx, HPyVM **storage);", "int HPy_GetVM(HPyContext *ctx);",
+        "int HPy_GetVM(", "CREATE int HPy_GetVM(HPyContext *ctx)",
+        "what is made as the result, or a last parameter HPyXxx *storage for it beside a result of int"),
+    "free of two things": (
+        TRAMPOLINE, "HPyContextTrampoline trampoline);", "HPyContextTrampoline trampoline, int how);",
+        "int how);", "FREE int HPyContextTrampoline_Free(HPyContext *ctx, HPyContextTrampoline trampoline, int how)",
+        "one parameter that is no HPyContext *: what to free"),
+    "call without a helper": (
+        TRAMPOLINE, "(*HPyContextTrampoline)(HPyContextHelper helper, void *arg);", "(*HPyContextTrampoline)(void *arg);",
+        "(*HPyContextTrampoline)(", "CALL typedef void *(*HPyContextTrampoline)(void *arg)", CALLED),
+    "call with four parameters": (
+        TRAMPOLINE, "(*HPyContextTrampoline)(HPyContextHelper helper, void *arg);",
+        "(*HPyContextTrampoline)(HPyContextHelper helper, int a, int b, int c);", "(*HPyContextTrampoline)(",
+        "CALL typedef void *(*HPyContextTrampoline)(HPyContextHelper helper, int a, int b, int c)", CALLED),
+    "pointer that is not called": (
+        TRAMPOLINE, "plain, CALL", "plain, ACQUIRE",
+        "(*HPyContextTrampoline)(", "ACQUIRE typedef void *(*HPyContextTrampoline)(HPyContextHelper helper, void *arg)",
+        "the role CALL of a POINTER"),
     "function name": (
-        VM, "void HPy_GetVM(", "void HPy_get_vm(",
+        VM, "int HPy_GetVM(", "int HPy_get_vm(",
         "HPy_get_vm(", "the name 'HPy_get_vm'", "a name of the form HPy_Xxx or HPyXxx_Yyy (HPyLab is the lab's own)"),
     "function name of the lab": (
-        VM, "void HPy_GetVM(", "void HPyLab_GetVM(",
+        VM, "int HPy_GetVM(", "int HPyLab_GetVM(",
         "HPyLab_GetVM(", "the name 'HPyLab_GetVM'", "a name of the form HPy_Xxx or HPyXxx_Yyy (HPyLab is the lab's own)"),
     "type name": (
         TRAMPOLINE, "typedef void *(*HPyContextHelper)", "typedef int helper_t; typedef void *(*HPyContextHelper)",
@@ -100,7 +144,7 @@ REFUSED = {
         "HPyContext * as the first parameter: the way to the runtime's table"),
     "table with a parameter without a name": (
         VM, "HPyVM **storage);", "HPyVM **);",
-        "HPyVM **);", "TABLE HPy_GetVM with a parameter that has no name",
+        "HPyVM **);", "CREATE int HPy_GetVM(HPyContext *ctx, HPyVM **)",
         "a name for each parameter, for the wrapper to pass on"),
     "inline without a body": (
         VM, "(HPyVM *vm, HPyContext *ctx)\n{\n    vm->close_context(vm, ctx);\n}", "(HPyVM *vm, HPyContext *ctx);",
@@ -125,13 +169,13 @@ REFUSED = {
         "typedef result (*HPyXxx)(arguments)"),
     "pointer that is a function": (
         TRAMPOLINE, "plain, FREE, TABLE", "plain, FREE, POINTER",
-        "void HPyContextTrampoline_Free(", "POINTER HPyContextTrampoline_Free, which is not a typedef of a function pointer",
+        "int HPyContextTrampoline_Free(", "POINTER HPyContextTrampoline_Free, which is not a typedef of a function pointer",
         "typedef result (*HPyXxx)(arguments)"),
     "type in the table": (
         TRAMPOLINE, "plain, CALL, POINTER", "plain, CALL, TABLE",
         "(*HPyContextTrampoline)(", "TABLE HPyContextTrampoline, which is not a function", "a function"),
     "the same name twice": (
-        VM, "#endif", "HPyLab_API(pointer, CREATE, TABLE)\nvoid HPy_GetVM(HPyContext *ctx); // again\n#endif",
+        VM, "#endif", "HPyLab_API(pointer, CREATE, TABLE)\nHPyVM *HPy_GetVM(HPyContext *ctx); // again\n#endif",
         "// again", "the name HPy_GetVM in variants/hpyvm and variants/hpyvm", "a name that is defined once"),
     "the same symbol in two folders": (
         VM, "#endif", "HPyLab_API(pointer, ACQUIRE, SYMBOL)\nHPyContext *HPy_EnterContext(void);\n#endif",
@@ -190,6 +234,7 @@ def test_form_that_variant_toml_lacks(tmp_path):
     """A form that only api.h knows is refused at the function that has it."""
     top = copy_specs(tmp_path)
     edit(top / ENTER, "HPyLab_API(ambient, ACQUIRE", "HPyLab_API(ambience, ACQUIRE")
+    edit(top / ENTER, "HPyLab_API(ambient, ACQUIRE", "HPyLab_API(ambience, ACQUIRE")
     edit(top / ENTER, "HPyLab_API(ambient, RELEASE", "HPyLab_API(ambience, RELEASE")
     with pytest.raises(SpecError) as caught:
         spec.check_forms(top, spec.load(top), forms())
@@ -236,12 +281,15 @@ def test_real_specifications():
     found = [(function.arm, function.name, function.role, function.reach) for function in loaded.functions]
     assert [row for row in found if row[0] in first] == [
         ("enter_leave/ambient", "HPy_EnterContext", "ACQUIRE", "SYMBOL"),
+        ("enter_leave/ambient", "HPy_EnterContextIfAttached", "ACQUIRE", "SYMBOL"),
         ("enter_leave/ambient", "HPy_LeaveContext", "RELEASE", "SYMBOL"),
         ("hpyvm/pointer", "HPy_GetVM", "CREATE", "TABLE"),
+        ("hpyvm/pointer", "HPy_GetAttachedVM", "CREATE", "TABLE"),
         ("hpyvm/pointer", "HPyVM_OpenContext", "ACQUIRE", "INLINE"),
         ("hpyvm/pointer", "HPyVM_CloseContext", "RELEASE", "INLINE"),
         ("trampoline/plain", "HPyContextTrampoline", "CALL", "POINTER"),
         ("trampoline/plain", "HPy_GetContextTrampoline", "CREATE", "TABLE"),
+        ("trampoline/plain", "HPy_GetAttachedContextTrampoline", "CREATE", "TABLE"),
         ("trampoline/plain", "HPyContextTrampoline_Free", "FREE", "TABLE")]
 
 
@@ -255,7 +303,8 @@ def test_demanded_symbols():
     """Each form is named; enter_leave demands its symbols, a form whose functions travel in a structure none."""
     demanded = spec.demanded_symbols(ROOT)
     assert set(demanded) == {f"{proposal}/{form}" for proposal, names in forms().items() for form in names}
-    assert demanded["enter_leave/ambient"] == ["HPy_EnterContext", "HPy_LeaveContext"]
+    assert demanded["enter_leave/ambient"] == ["HPy_EnterContext", "HPy_EnterContextIfAttached", "HPy_LeaveContext"]
+    assert (demanded["enter_leave/get"], demanded["enter_leave/token"]) == (["HPy_GetContext"], [])
     assert (demanded["hpyvm/pointer"], demanded["trampoline/plain"]) == ([], [])
 
 
@@ -263,5 +312,16 @@ def test_table_functions():
     """The table's entries come by folder, then in the order of api.h, under the names of HPy's rule."""
     table = [(function.proposal, function.name, function.implementation) for function in spec.table_functions(ROOT)]
     assert [row[0] for row in table] == sorted(row[0] for row in table)
-    assert [row[1:] for row in table if row[0] == "trampoline"][:2] == [
-        ("HPy_GetContextTrampoline", "ctx_GetContextTrampoline"), ("HPyContextTrampoline_Free", "ctx_ContextTrampoline_Free")]
+    assert [row[1:] for row in table if row[0] == "trampoline"][:3] == [
+        ("HPy_GetContextTrampoline", "ctx_GetContextTrampoline"),
+        ("HPy_GetAttachedContextTrampoline", "ctx_GetAttachedContextTrampoline"),
+        ("HPyContextTrampoline_Free", "ctx_ContextTrampoline_Free")]
+
+
+def test_function_of_two_forms():
+    """HPy_LeaveContext is a symbol for one form and an entry of the table, once, for another."""
+    loaded = spec.load(ROOT)
+    found = [(function.arm, function.reach) for function in loaded.functions if function.name == "HPy_LeaveContext"]
+    assert found == [("enter_leave/ambient", "SYMBOL"), ("enter_leave/token", "TABLE")]
+    assert [function.name for function in loaded.table_functions].count("HPy_LeaveContext") == 1
+    assert {name: [one.form for one in forms] for name, forms in loaded.mixed.items()} == {"HPy_LeaveContext": ["token"]}

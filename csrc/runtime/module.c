@@ -5,6 +5,8 @@
 
 #include "autogen_context.h"
 
+#include "debug.h"
+
 static void register_context(HPyContext *ctx)
 {
     hpyrt_view *view = hpyrt_current_view();
@@ -19,6 +21,7 @@ static const HPyLab_Runtime table = {
     .size = sizeof table,
     .register_context = register_context,
     HPyLab_RUNTIME_TABLE
+    .debug = &hpyrt_debug,
 };
 
 static int module_exec(PyObject *module)
@@ -41,6 +44,10 @@ static int module_exec(PyObject *module)
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+    /* not so: hpyrt_open_view refuses interpreters with a GIL of their own, and says why */
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
     {0, NULL},
 };
 
@@ -48,6 +55,7 @@ static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = HPyLab_RUNTIME_MODULE,
     .m_doc = "The lab's runtime half.",
+    .m_methods = hpyrt_debug_methods,
     .m_slots = slots,
 };
 

@@ -14,7 +14,7 @@ class Api:
     def __init__(self, lab, entries):
         self.lab = lab
         fields = [("magic", ctypes.c_uint64), ("spec", ctypes.c_uint64), ("size", ctypes.c_size_t)]
-        fields += [(name, ctypes.c_void_p) for name in entries]
+        fields += [(name, ctypes.c_void_p) for name in [*entries, "debug"]]
         kind = type("Table", (ctypes.Structure,), {"_fields_": fields})
         self.table = kind.from_address(address_of(lab.runtime.table))
         if self.table.size != ctypes.sizeof(kind):

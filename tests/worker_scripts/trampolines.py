@@ -36,7 +36,7 @@ class Api:
 
     def table(self, entries):
         fields = [("magic", ctypes.c_uint64), ("spec", ctypes.c_uint64), ("size", ctypes.c_size_t)]
-        fields += [(name, ctypes.c_void_p) for name in entries]
+        fields += [(name, ctypes.c_void_p) for name in [*entries, "debug"]]
         kind = type("Table", (ctypes.Structure,), {"_fields_": fields})
         get = ctypes.pythonapi.PyCapsule_GetPointer
         get.restype, get.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)

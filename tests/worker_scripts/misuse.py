@@ -1,0 +1,102 @@
+"""Wrong uses in a process of their own, with the extension of misuse.c; a report ends the process unless it is caught here."""
+
+import gc
+import os
+import sys
+
+from api import address_of
+from loading import Lab, load_extension
+
+
+def load(libraries, extension, mode="universal"):
+    """The extension at the path [extension], in a mode of HPy, started."""
+    lab = Lab(libraries)
+    module = load_extension("misuse", extension, "universal", mode)
+    module.start(address_of(lab.runtime.table))
+    return lab, module
+
+
+def do(libraries, extension, what, way="ambient", mode="universal"):
+    """Do it; then give back what was made."""
+    _, module = load(libraries, extension, mode)
+    module.do(what, way)
+    module.stop()
+
+
+def left(libraries, extension, what, at="interpreter"):
+    """Do it and leave it at that: what stays open is found when the interpreter ends, or only when the process does."""
+    lab, module = load(libraries, extension)
+    module.do(what, "ambient")
+    module.stop()
+    if at == "process":
+        lab.ffi.cdef("void exit(int status);")
+        lab.ffi.dlopen(None).exit(0)
+
+
+def with_hook(libraries, extension, deeds, way="ambient", mode="universal"):
+    """Of each of [deeds], done twice, the reports that a hook gets; then the process ends in order."""
+    lab, module = load(libraries, extension, mode)
+    found = {}
+    for what in deeds:
+        found[what] = reports = []
+        lab.runtime.debug_on_misuse(reports.append)
+        module.do(what, way)
+        module.do(what, way)
+    lab.runtime.debug_on_misuse(None)
+    module.do("correct", way)
+    module.stop()
+    return found
+
+
+def other_flavour(libraries, universal, debug):
+    """Release the context of an extension in HPy's debug mode where an acquisition in the universal flavour is open."""
+    _, one = load(libraries, universal)
+    _, other = load(libraries, debug, "debug")
+
+    def release(address):
+        one.keep(address)
+        one.do("other_flavour", "token")        # the flavour of the extension that made it
+
+    other.lend(release)
+
+
+def stays_inside(libraries, extension, words):
+    """End the interpreter while another thread is inside; what stderr gets goes to the file [words]."""
+    _, module = load(libraries, extension)
+    os.dup2(os.open(words, os.O_WRONLY | os.O_CREAT), 2)
+    module.do("stays_inside", "token")
+
+
+def traverse(libraries, extension):
+    """Acquire inside of a tp_traverse, in HPy's debug mode."""
+    _, module = load(libraries, extension, "debug")
+    kept = module.thing()
+    gc.collect()
+    return repr(kept)
+
+
+def leaks(libraries, extension, lab_at):
+    """What lab.debug finds: for a block that is in order, for leaks in two blocks, inside a block that raises."""
+    sys.path.insert(0, lab_at)
+    from lab.debug import LeakDetector
+    from lab.errors import LeakError
+    _, module = load(libraries, extension)
+    found = []
+    for what in ("correct", "left_open", "token_leaked", "correct"):
+        try:
+            with LeakDetector():
+                module.do(what, "ambient")
+            found.append([])
+        except LeakError as error:
+            found.append(error.leaks)
+    try:
+        with LeakDetector():
+            module.do("made_good", "ambient")
+            module.do("left_open", "ambient")
+            module.do("token_leaked", "ambient")
+            raise KeyError("block")
+    except KeyError as error:
+        found.append(str(error))
+    module.do("made_good", "ambient")
+    module.stop()
+    return found
