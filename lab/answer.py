@@ -233,19 +233,34 @@ def order_sentence(evidence: Evidence, benchmark: str) -> str:
     """
     cell = evidence.cell(benchmark)
     forms = sorted((arm for arm in evidence.forms() if arm in cell), key=lambda arm: cell[arm].added_ns.point)
-    chosen = list(itertools.combinations(forms, 2))
-    if len(forms) > LISTED:
-        chosen = [*zip(forms, forms[1:]), (forms[0], forms[-1])]
+    many = len(forms) > LISTED
+    chosen = [*zip(forms, forms[1:]), (forms[0], forms[-1])] if many else list(itertools.combinations(forms, 2))
     pairs = {pair: evidence.pair(benchmark, *pair) for pair in chosen}
     claims = {pair: claim(finding) if finding else None for pair, finding in pairs.items()}
     if pairs and set(claims.values()) == {EQUIVALENT}:
         margin = max(finding.margin_ns for finding in pairs.values())
         return f"Between the forms: all are equivalent (within ±{format_ns(margin)})."
-    told = [_relation(*pair, finding) for pair, finding in pairs.items()
-            if claims[pair] in (BETTER, WORSE, EQUIVALENT, None) and not _follows(pair, forms, claims)]
+    told = []
+    for (allowed, _), group in itertools.groupby(pairs, key=lambda pair: (claims[pair], pair == (forms[0], forms[-1]))):
+        told += _relations([(pair, pairs[pair]) for pair in group if not _follows(pair, forms, claims)], allowed, many)
+    missing = sum(allowed is None for allowed in claims.values())
+    if many and missing:
+        told.append(f"{missing} of {len(claims)} pairs (neighbours, and the two ends) were not compared")
     if set(claims.values()) - {BETTER, WORSE, EQUIVALENT, None}:
-        told.append(f"no {'other ' if told else ''}order {'of neighbours ' if len(forms) > LISTED else ''}is resolved")
+        told.append(f"no {'other ' if told else ''}order {'of neighbours ' if many else ''}is resolved")
     return "Between the forms: " + "; ".join(told) + "." if told else ""
+
+
+def _relations(pairs: Sequence[tuple[tuple[str, str], Finding | None]], allowed: str | None, many: bool) -> list[str]:
+    """What may be said of pairs of forms with the same claim [allowed], a clause each; of [many] forms, those that are
+    equivalent one after the other in one clause, and nothing of those that were not compared."""
+    if many and allowed == EQUIVALENT and len(pairs) > 1:
+        names = joined([pairs[0][0][0], *(pair[1] for pair, _ in pairs)])
+        margin = max(finding.margin_ns for _, finding in pairs)
+        return [f"{names} are each equivalent to the next (within ±{format_ns(margin)})"]
+    if allowed in (BETTER, WORSE, EQUIVALENT) or (allowed is None and not many):
+        return [_relation(*pair, finding) for pair, finding in pairs]
+    return []
 
 
 def _follows(pair: tuple[str, str], forms: Sequence[str], claims: Mapping[tuple[str, str], str | None]) -> bool:

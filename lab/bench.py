@@ -71,9 +71,8 @@ class _Bench:
                 "arms": [self._arm(sheet.interpreter, arm_id) for arm_id in sheet.arms]}
 
     def _arm(self, tag: str, arm_id: str) -> dict:
-        return {"id": arm_id, "path": str(self.libraries.arm(tag, arm_id)),
-                "abi": self.arms[arm_id.removesuffix(TWIN_SUFFIX)].abi,
-                "policy": self.arms[arm_id.removesuffix(TWIN_SUFFIX)].policies[0]}
+        arm = self.arms[arm_id.removesuffix(TWIN_SUFFIX)]
+        return {"id": arm_id, "path": str(self.libraries.arm(tag, arm_id)), "abi": arm.abi, "policy": arm.policies[0]}
 
 
 def new_name(now: datetime.datetime | None = None) -> str:
@@ -137,7 +136,7 @@ def _header(prepared: _Bench) -> dict:
         "reference": {scenario.name: scenario.reference for scenario in prepared.scenarios},
         "comparisons": [list(each) for each in made.comparisons],
         "arms": [{"id": arm.id, "kind": arm.kind, "title": arm.title, "summary": arm.summary, "source": arm.source,
-                  "abi": arm.abi} for arm in prepared.arms.values()],
+                  "abi": arm.abi, "policy": arm.policies[0]} for arm in prepared.arms.values()],
         "scenarios": [{"name": each.name, "title": each.title, "question": each.question, "source": each.source,
                        "thread": each.thread, "unit": each.unit, "reference": each.reference,
                        "parameters": {key: list(values) for key, values in each.parameters.items()}}

@@ -133,8 +133,9 @@ def load_toml(path: Path) -> dict:
 class _Table:
     """One table of a .toml file whose keys are taken out one by one, so that what is left over is a mistake."""
 
-    def __init__(self, path: Path, table: dict, after: int = 0):
-        self.path, self.table, self.after = path, dict(table), after    # [after]: how many lines of the file stand before it
+    def __init__(self, path: Path, table: dict, start: int = 1, end: int | None = None):
+        self.path, self.table = path, dict(table)
+        self.start, self.end = start, end    # the first line of it in the file, and the first that is not its any more
 
     def take(self, key: str, kind: type, default=None):
         value = self.table.pop(key, default)
@@ -160,14 +161,14 @@ class _Table:
     def take_tables(self, key: str, default: list | None = None) -> list[_Table]:
         """The tables of ``[[key]]``, of which no two may have the same name."""
         entries, lines = self.take(key, list, default), self.path.read_text(encoding="utf-8").splitlines()
-        starts = [number for number, text in enumerate(lines) if text.replace(" ", "").startswith(f"[[{key}]]")]
+        starts = [number for number, text in enumerate(lines, 1) if text.replace(" ", "").startswith(f"[[{key}]]")]
         names = [entry.get("name") if isinstance(entry, dict) else None for entry in entries]
         for index, entry in enumerate(entries):
             if not isinstance(entry, dict) or len(starts) != len(entries):
                 raise self.error(key, repr(entry), f"[[{key}]] tables")
             if names[index] in names[:index]:
                 raise _Table(self.path, entry, starts[index]).error("name", f"{names[index]!r} again", "another name")
-        return [_Table(self.path, entry, start) for entry, start in zip(entries, starts)]
+        return [_Table(self.path, *each) for each in zip(entries, starts, [*starts[1:], None])]
 
     def take_capabilities(self) -> tuple[frozenset[str], Mapping[str, str]]:
         """What an arm offers, and for each capability it lacks the reason."""
@@ -184,8 +185,9 @@ class _Table:
             raise self.error(key, f"the key {key!r}", "a key this file may have (see the folders beside it)")
 
     def error(self, key: str, found: str, expected: str) -> SpecError:
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        line = next((n for n, text in enumerate(lines, 1) if n > self.after and re.match(rf"\[*{re.escape(key)}\b", text)), 1)
+        lines = self.path.read_text(encoding="utf-8").splitlines()[:self.end and self.end - 1]
+        line = next((number for number, text in enumerate(lines, 1)
+                     if number >= self.start and re.match(rf"\[*{re.escape(key)}\b", text)), self.start)
         return SpecError(self.path, line, found, expected)
 
 

@@ -161,12 +161,13 @@ def quiet_sentence(found: Sequence[Step]) -> str:
 def dissent(first: answer.Evidence, others: Sequence[answer.Evidence], scenario: Mapping) -> str:
     """Where other interpreters resolve the opposite of what the [first] resolves in a scenario; empty where none does.
 
-    Both the sign of an added time and the order of two forms count, and only where both sides claim a difference.
+    Both the sign of an added time and the order of two forms count, and only where both sides claim a difference. Signs come
+    first: a form that is dear elsewhere is in the wrong order with many others there.
     """
     names = answer.benchmarks(scenario)
     places: dict[tuple[str, str], list[str]] = {}    # (what is said, by whom) -> the benchmarks
-    for other, benchmark in itertools.product(others, names):
-        for said in [*_signs(first, other, benchmark), *_orders(first, other, benchmark)]:
+    for contradictions, other, benchmark in itertools.product((_signs, _orders), others, names):
+        for said in contradictions(first, other, benchmark):
             places.setdefault((said, other.interpreter), []).append(benchmark)
     alike: dict[tuple[str, str], list[str]] = {}     # (what is said, where) -> by whom
     for (said, tag), found in places.items():

@@ -11,6 +11,7 @@ from lab.columns import Column, absence, concerns
 
 if TYPE_CHECKING:
     from lab.analysis.crosscheck import Row
+    from lab.analysis.paired import Finding
     from lab.analysis.warmup import Series
 
 
@@ -91,13 +92,29 @@ def _table(column: Column, scenario: Mapping, benchmark: str, kinds: Mapping[str
 
 
 def _pairs(evidence: answer.Evidence, scenario: Mapping) -> list[dict]:
-    """The forms compared with each other, as declared beforehand, cell by cell."""
-    forms = set(evidence.forms())
-    return [{"finding": finding, "id": cell_id(finding.interpreter, finding.benchmark, finding.arm),
-             "claim": answer.claim(finding)}
-            for benchmark in answer.benchmarks(scenario) for finding in evidence.findings
-            if finding.benchmark == benchmark and {finding.arm, finding.reference} <= forms
-            and finding.arm != finding.reference]
+    """The forms compared with each other, as declared beforehand: for each cell a table, form down and the other across."""
+    forms, tables = evidence.forms(), []
+    for benchmark in answer.benchmarks(scenario):
+        known = {(each.arm, each.reference): each for each in evidence.findings if each.benchmark == benchmark
+                 and each.arm in forms and each.reference in forms and each.arm != each.reference}
+        across = [form for form in forms if any(form == other for _, other in known)]
+        rows = [{"arm": form, "id": cell_id(evidence.interpreter, benchmark, form),
+                 "fields": [_pair_field(known.get((form, other))) for other in across]}
+                for form in forms if any(form == arm for arm, _ in known)]
+        if rows:
+            tables.append({"benchmark": benchmark, "across": across, "rows": rows, "count": len(known),
+                           "through": any(each.through for each in known.values())})
+    return tables
+
+
+def _pair_field(finding: Finding | None) -> dict | None:
+    """One form over another; [note] is what stands there on hovering."""
+    if finding is None:
+        return None
+    claim = answer.claim(finding)
+    through = f", through {finding.through}" if finding.through else ""
+    return {"finding": finding, "claim": claim, "note": f"{finding.arm} over {finding.reference}{through}: ratio "
+            f"{answer.ratio_text(finding.ratio)}, {claim}, {finding.processes} processes"}
 
 
 def warmup(tag: str, scenario: Mapping, kinds: Mapping[str, str], series: Sequence[Series]) -> dict | None:

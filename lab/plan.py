@@ -148,7 +148,8 @@ def _blocks(ids: list[str], forms: Collection[str], original: str | None) -> lis
     if 1 + len(rest) + len(twin) <= LARGEST_BLOCK:
         return [[reference, *rest, *twin]]
     first = [arm for arm in rest if arm in forms] or rest
-    first.sort(key=lambda arm: arm != original)    # stable: only the original moves, to where its twin is
+    # stable: the original moves to where its twin is, and the forms of its proposal after it
+    first.sort(key=lambda arm: (arm != original, original is None or arm.split("/")[0] != original.split("/")[0]))
     second = [arm for arm in rest if arm not in first]
     head, *more = _deal(first, len(twin))
     blocks = [[reference, *sorted(block, key=ids.index)] for block in (head, *more, *_deal(second, 0))]
@@ -164,15 +165,17 @@ def _deal(items: list[str], taken: int) -> list[list[str]]:
     return [items[start:end] for start, end in zip([0, *ends], ends)]
 
 
-def _comparisons(arms: Mapping[str, Arm], sheets: list[Sheet]) -> tuple[tuple[str, str, str], ...]:
-    """Each arm against its reference, the twin against its original, and each pair of forms in the same block."""
+def _comparisons(arms: Mapping[str, Arm], sheets: Iterable[Sheet]) -> tuple[tuple[str, str, str], ...]:
+    """Each arm against its reference, the twin against its original, and each pair of forms, whether their blocks are the same
+    or not."""
     found: dict[tuple[str, str, str], None] = {}
-    for sheet in sheets:
-        others = [arm for arm in sheet.arms if arm != sheet.reference]
-        forms = [arm for arm in others if arm in arms and arms[arm].kind == "form"]
-        pairs = [(arm, arm.removesuffix(TWIN_SUFFIX) if arm.endswith(TWIN_SUFFIX) else sheet.reference) for arm in others]
+    for _, blocks in itertools.groupby(sheets, lambda sheet: (sheet.interpreter, sheet.scenario)):
+        first, *more = blocks
+        others = [arm for sheet in (first, *more) for arm in sheet.arms if arm != first.reference]
+        forms = [arm for arm in arms if arm in others and arms[arm].kind == "form"]
+        pairs = [(arm, arm.removesuffix(TWIN_SUFFIX) if arm.endswith(TWIN_SUFFIX) else first.reference) for arm in others]
         pairs += [(arm, other) for other, arm in itertools.combinations(forms, 2)]
-        found.update({(name, *pair): None for name, _ in sheet.benchmarks for pair in pairs})
+        found.update({(name, *pair): None for name, _ in first.benchmarks for pair in pairs})
     return tuple(found)
 
 

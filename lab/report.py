@@ -204,7 +204,7 @@ def view(run: Run) -> dict[str, Any]:
         "crosscheck": detail.crosscheck(rows, tags, order, common["kinds"]),
         "crosscheck_sentence": answer.crosscheck_sentence(rows),
         "example": _example(run),
-        "counts": _counts(run),
+        "counts": _counts(run), "through": any(finding.through for finding in findings),
     }
 
 

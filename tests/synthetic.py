@@ -13,15 +13,17 @@ import numpy
 import pyperf
 
 from lab import catalogue
+from lab.plan import Plan, make_plan
 from lab.results import RunStore
 
 INTERPRETER = "cpython3.11"
 TWIN = "hpyvm/pointer" + catalogue.TWIN_SUFFIX
 REFERENCE_NS = {"attached_call": 4.0, "attached_work": 20.0, "released_thread": 60.0, "foreign_thread": 90.0,
                 "native_sort": 400.0}
-ADDED_NS = {"enter_leave/ambient": 4.0, "trampoline/plain": 5.0, "hpyvm/pointer": 4.0, "control/empty": -1.5,
-            "control/cached_ctx": 0.0, "control/hpy_universal_global": 0.0, "control/hpy_cpython_abi": 1.5,
-            "peer/pygilstate": 20.0}
+ADDED_NS = {"enter_leave/get": 3.0, "enter_leave/ambient": 4.0, "enter_leave/token": 4.5, "hpyvm/pointer": 4.0,
+            "hpyvm/value": 4.2, "trampoline/plain": 5.0, "trampoline/handle": 9.0, "trampoline/checked": 5.2,
+            "control/empty": -1.5, "control/cached_ctx": 0.0, "control/hpy_universal_global": 0.0,
+            "control/hpy_cpython_abi": 1.5, "peer/pygilstate": 20.0}
 CROSSCHECKED = "attached_call[mode=throughput]"
 LAST_WORDS = "Fatal Python error: PyEval_RestoreThread: the thread state is NULL"
 
@@ -33,8 +35,9 @@ def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, 
     """Writes a whole run into [folder] and answers it.
 
     [planted]: arm id -> true added time over the scenario's reference in ns, the same in every scenario; what it does not
-    name is in ADDED_NS; the twin's is its original's. Each block of each scenario gets [processes] processes but block 1 of
-    foreign_thread, whose last one crashed and is a failure. [planted_on]: interpreter -> what is planted there besides.
+    name is in ADDED_NS; the twin's is its original's. Each block of each scenario gets [processes] processes but that of
+    foreign_thread with peer/pygilstate, whose last one crashed and is a failure. [planted_on]: interpreter -> what is planted
+    there besides.
     [warmups]: interpreter -> the batches before the measured ones, as multiples of the truth.
     """
     random = numpy.random.default_rng(seed)
@@ -46,7 +49,7 @@ def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, 
     process_ids = itertools.count()
     for turn, sheet in itertools.product(range(processes), sheets):
         process = next(process_ids)
-        if (sheet["scenario"], sheet["block"], turn) == ("foreign_thread", 1, processes - 1):
+        if sheet["scenario"] == "foreign_thread" and "peer/pygilstate" in sheet["arms"] and turn == processes - 1:
             store.fail({"interpreter": sheet["interpreter"], "scenario": "foreign_thread",
                         "benchmark": "foreign_thread[acquisition=first]", "arm": "peer/pygilstate",
                         "what": "the worker was killed by SIGABRT", "last_words": LAST_WORDS})
@@ -60,24 +63,21 @@ def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, 
     return folder
 
 
+def planned(interpreters: tuple[str, ...] = (INTERPRETER,)) -> Plan:
+    """What the lab plans for everything in the catalogue: blocks of forms, the first with the twin, then controls and peers."""
+    return make_plan(catalogue.arms(), catalogue.scenarios().values(), interpreters, seed=1)
+
+
 def make_sheets(interpreters: tuple[str, ...] = (INTERPRETER,), rounds: int = 8) -> list[dict]:
-    """Block 0 (reference, forms, twin) and block 1 (reference, controls and peers) of every scenario of the catalogue."""
-    sheets = []
-    for tag, scenario in itertools.product(interpreters, catalogue.scenarios().values()):
-        able = [arm for arm in catalogue.arms().values() if arm.id != scenario.reference and not arm.lacks(scenario.requires)]
-        forms = [arm.id for arm in able if arm.kind == "form"]
-        others = [arm.id for arm in able if arm.kind != "form"]
-        for block, arms in enumerate(filter(None, (forms + [TWIN], others))):
-            sheets.append({"interpreter": tag, "scenario": scenario.name, "block": block,
-                           "arms": [scenario.reference, *arms], "rounds": rounds})
-    return sheets
+    """The sheets of that plan as they stand in run.json, of [rounds] rounds each."""
+    return [{**sheet.as_dict(), "rounds": rounds} for sheet in planned(interpreters).sheets]
 
 
 def make_header(name: str, sheets: list[dict], seed: int, interpreters: tuple[str, ...] = (INTERPRETER,)) -> dict:
     """The header of a run as the scheduler declares it before the first sample."""
     arms, scenarios = catalogue.arms(), catalogue.scenarios()
     keys = ("id", "kind", "title", "summary", "source", "abi")
-    described = [{key: getattr(arm, key) for key in keys} for arm in arms.values()]
+    described = [{**{key: getattr(arm, key) for key in keys}, "policy": arm.policies[0]} for arm in arms.values()]
     described.append({**described[list(arms).index("hpyvm/pointer")], "id": TWIN})
     return {
         "name": name, "created": "2026-01-02T03:04:05+00:00", "command": ["lab", "bench", "all", "--preset", "quick"],
@@ -85,7 +85,7 @@ def make_header(name: str, sheets: list[dict], seed: int, interpreters: tuple[st
         "margins": {"absolute_ns": 0.5, "relative": 0.02,
                     "rule": "the largest of 0.5 ns, 2 % of the reference and the A/A envelope"},
         "reference": {scenario.name: scenario.reference for scenario in scenarios.values()}, "twin": TWIN,
-        "comparisons": make_comparisons(sheets), "arms": described,
+        "comparisons": [list(each) for each in planned(interpreters).comparisons], "arms": described,
         "scenarios": [{"name": each.name, "title": each.title, "question": each.question, "source": each.source,
                        "thread": each.thread, "unit": each.unit, "reference": each.reference,
                        "parameters": {key: list(values) for key, values in each.parameters.items()}}
@@ -96,21 +96,6 @@ def make_header(name: str, sheets: list[dict], seed: int, interpreters: tuple[st
         "environment": {"cpu_model": "synthetic", "cpu_count": 2, "frequency_mhz": 2600, "compiler": "gcc 12.2.0"},
         "sheets": sheets,
     }
-
-
-def make_comparisons(sheets: list[dict]) -> list[list[str]]:
-    """What the plan declares: [benchmark, arm, baseline arm], for each arm its scenario's reference, for the twin its original,
-    and each pair of forms in the same block."""
-    arms, comparisons = catalogue.arms(), []
-    for sheet in sheets:
-        reference, *others = sheet["arms"]
-        forms = [arm for arm in others if arm in arms and arms[arm].kind == "form"]
-        pairs = [(arm, TWIN.removesuffix(catalogue.TWIN_SUFFIX) if arm == TWIN else reference) for arm in others]
-        pairs += [(later, earlier) for earlier, later in itertools.combinations(forms, 2)]
-        for benchmark, (arm, baseline) in itertools.product(_benchmarks(sheet["scenario"]), pairs):
-            if [benchmark, arm, baseline] not in comparisons:
-                comparisons.append([benchmark, arm, baseline])
-    return comparisons
 
 
 def make_answer(random: numpy.random.Generator, sheet: dict, added_ns: dict[str, float],
@@ -164,6 +149,3 @@ def _fill_in(store: RunStore, random: numpy.random.Generator, tag: str, added_ns
         {"probe": probe, "arm": arm.id, "outcome": "ok", "expected": expected, "detail": "7 of 7", "seconds": 0.1}
         for arm in arms.values() for probe, expected in arm.claims.items()])
 
-
-def _benchmarks(scenario: str) -> list[str]:
-    return [catalogue.benchmark_name(scenario, parameters) for parameters in catalogue.scenarios()[scenario].cells()]

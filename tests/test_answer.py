@@ -40,7 +40,7 @@ def make_finding(arm: str, added_ns: float, verdict: str = "worse", benchmark: s
     ratio = Estimate(*((reference_ns + value) / reference_ns for value in (added.point, added.low, added.high)), 12, 0.95)
     return Finding(
         interpreter=TAG, scenario=benchmark.partition("[")[0], benchmark=benchmark, parameters={}, arm=arm, reference=reference,
-        block=0, processes=12, absolute_ns=make_estimate(reference_ns + added_ns), floor_ns=reference_ns,
+        through="", block=0, processes=12, absolute_ns=make_estimate(reference_ns + added_ns), floor_ns=reference_ns,
         reference_ns=reference_ns, added_ns=added, ratio=ratio, p=0.001, p_adjusted=0.01, margin_ns=0.5,
         envelope_ns=envelope_ns, envelope_of=benchmark if envelope_of is None else envelope_of, verdict=verdict,
         below_resolution=abs(added_ns) <= envelope_ns, contaminated=0.0, added_clean_ns=added, mean_added_ns=added, shares={}, drift=False)
@@ -193,14 +193,29 @@ def test_order_sentence(verdicts, expected):
     assert answer.order_sentence(make_evidence(*cell, *pairs), THROUGHPUT) == expected
 
 
-def test_order_of_many_forms():
-    """Of more than four forms the neighbours and the two ends are told."""
-    forms = [f"proposal/form{number}" for number in range(6)]
+@pytest.mark.parametrize("neighbours, ends, expected", [
+    ("?????", "<", "F0 is faster than F5 by 5.00 ns; no other order of neighbours is resolved"),
+    ("=<=?<", "<", "F0 and F1 are equivalent (within ±0.50 ns); F1 is faster than F2 by 1.00 ns; F2 and F3 are equivalent "
+                   "(within ±0.50 ns); F4 is faster than F5 by 1.00 ns; F0 is faster than F5 by 5.00 ns; "
+                   "no other order of neighbours is resolved"),
+    ("<===<", "?", "F0 is faster than F1 by 1.00 ns; F1, F2, F3 and F4 are each equivalent to the next (within ±0.50 ns); "
+                   "F4 is faster than F5 by 1.00 ns; no other order of neighbours is resolved"),
+    ("?====", "=", "F1, F2, F3, F4 and F5 are each equivalent to the next (within ±0.50 ns); F0 and F5 are equivalent "
+                   "(within ±0.50 ns); no other order of neighbours is resolved"),
+    ("<-<-<", "-", "F0 is faster than F1 by 1.00 ns; F2 is faster than F3 by 1.00 ns; F4 is faster than F5 by 1.00 ns; "
+                   "3 of 6 pairs (neighbours, and the two ends) were not compared"),
+    ("=====", "=", "all are equivalent (within ±0.50 ns)"),
+])
+def test_order_of_many_forms(neighbours, ends, expected):
+    """Of more than four forms the neighbours and the two ends are told, those that are equivalent in a row together."""
+    forms = [f"proposal/F{number}" for number in range(6)]
     cell = make_cell({form: 1.0 + place for place, form in enumerate(forms)})
-    pairs = [make_finding(slower, 1.0, "unresolved" if (faster, slower) != (forms[0], forms[5]) else "worse", reference=faster)
-             for faster, slower in itertools.combinations(forms, 2)]
-    assert answer.order_sentence(make_evidence(*cell, *pairs, forms=forms), THROUGHPUT) == (
-        "Between the forms: proposal/form0 is faster than proposal/form5 by 1.00 ns; no other order of neighbours is resolved.")
+    verdicts = {**dict(zip(itertools.pairwise(forms), neighbours)), (forms[0], forms[5]): ends}
+    words = {"<": "worse", "=": "equivalent", "?": "unresolved"}
+    pairs = [make_finding(slower, float(forms.index(slower) - forms.index(faster)), words[verdict], reference=faster)
+             for (faster, slower), verdict in verdicts.items() if verdict in words]
+    told = answer.order_sentence(make_evidence(*cell, *pairs, forms=forms), THROUGHPUT)
+    assert told.replace("proposal/", "") == f"Between the forms: {expected}."
 
 
 def test_order_follows_the_direction_declared():

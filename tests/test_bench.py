@@ -189,7 +189,7 @@ def test_plain_pyperf_runs_beside(tree, monkeypatch):
     run = results.load(folder)
     assert (outcome.status, outcome.failures, run.header["status"]) == ("complete", 0, "complete")
     assert said[-1].startswith("plain pyperf: attached_call, ")
-    assert sorted(arm for _, arm in run.crosscheck) == ["control/pass_ctx", "hpyvm/pointer"]
+    assert sorted(arm for _, arm in run.crosscheck) == ["control/pass_ctx", "hpyvm/pointer", "hpyvm/value"]
     for suite in run.crosscheck.values():
         benchmark = suite.get_benchmark("attached_call[mode=throughput]")
         assert (len(suite), benchmark.get_nvalue()) == (1, 2 * 3)
@@ -204,7 +204,7 @@ def test_plain_pyperf_alone(tree, monkeypatch):
     folder, outcome = bench.bench(tree, asked, lambda event: None)
     run = results.load(folder)
     assert (outcome.status, outcome.failures, len(run.samples)) == ("complete", 0, 0)
-    assert sorted(arm for _, arm in run.crosscheck) == ["hpyvm/pointer", "peer/save_restore"]
+    assert sorted(arm for _, arm in run.crosscheck) == ["hpyvm/pointer", "hpyvm/value", "peer/save_restore"]
     done = lab(tree, "report", "plain")
     assert (done.returncode, done.stderr) == (0, "")
     assert "released_thread" in (tree / "reports" / "plain" / "index.html").read_text(encoding="utf-8")
@@ -254,7 +254,7 @@ def test_failures_cost_their_own_cells_only(failing):
     """The other arms of the same sheet have all their samples, and those that failed have none."""
     run = failing[2]
     counts = run.samples.groupby("arm")["process"].nunique()
-    assert sorted(counts.index) == ["hpyvm/pointer", "hpyvm/pointer@twin", "peer/save_restore"]
+    assert sorted(counts.index) == ["hpyvm/pointer", "hpyvm/pointer@twin", "hpyvm/value", "peer/save_restore"]
     assert (counts.min() == counts.max(), counts.min() >= 3) == (True, True)
     assert (run.header["status"], len(run.failures)) == ("complete", len(BAD_ARMS))
 

@@ -10,6 +10,7 @@ from lab.errors import LabError, SpecError, UnknownName
 
 TOP = Path(__file__).resolve().parent.parent
 TRAMPOLINE = "variants/trampoline/variant.toml"
+ENTER_LEAVE = "variants/enter_leave/variant.toml"
 PASS_CTX = "csrc/controls/pass_ctx/arm.toml"
 CALL = "csrc/scenarios/attached_call/scenario.toml"
 SORT = "csrc/scenarios/native_sort/scenario.toml"
@@ -44,10 +45,13 @@ SCENARIOS = catalogue.scenarios(TOP)
 
 
 def test_arms_of_the_tree():
-    """The forms, controls and peers that the lab began with are there, in that order of kinds."""
+    """The eight forms of the issue, and the controls and peers that the lab began with, are there, in that order of kinds."""
+    assert [arm for arm in ARMS if ARMS[arm].kind == "form"] == [
+        "enter_leave/get", "enter_leave/ambient", "enter_leave/token", "hpyvm/pointer", "hpyvm/value",
+        "trampoline/plain", "trampoline/handle", "trampoline/checked"]
     assert set(ARMS) >= {
-        "enter_leave/ambient", "trampoline/plain", "hpyvm/pointer", "control/empty", "control/pass_ctx", "control/cached_ctx",
-        "control/hpy_universal_global", "control/hpy_cpython_abi", "peer/pygilstate", "peer/save_restore"}
+        "control/empty", "control/pass_ctx", "control/cached_ctx", "control/hpy_universal_global", "control/hpy_cpython_abi",
+        "peer/pygilstate", "peer/save_restore"}
     kinds = [arm.kind for arm in ARMS.values()]
     assert kinds == sorted(kinds, key=["form", "control", "peer"].index)
 
@@ -64,6 +68,19 @@ def test_arm_is_whole(arm):
     assert arm.id.split("/")[0 if arm.kind == "form" else 1] == arm.folder.name
     assert set(arm.why_not) == catalogue.CAPABILITIES - arm.capabilities
     assert arm.abi in catalogue.ABIS
+
+
+def test_policies_of_the_tree():
+    """Every form has both policies and is measured under attach, but get, which never attaches; the other arms have attach."""
+    both = ("attach", "attached_only")
+    assert {arm.id: arm.policies for arm in ARMS.values()} == {
+        arm.id: ("attach",) if arm.kind != "form" else both[1:] if arm.id == "enter_leave/get" else both for arm in ARMS.values()}
+
+
+def test_policies_have_an_order(tree):
+    """Whatever the order in the file, the policy a form is measured under is attach if it has that."""
+    replace(tree / ENTER_LEAVE, 'policies = ["attached_only"]', 'policies = ["attached_only", "attach"]')
+    assert catalogue.arms(tree)["enter_leave/get"].policies == ("attach", "attached_only")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=list(SCENARIOS))
@@ -120,9 +137,9 @@ def test_unknown_name(kind, name, known, nearest):
 
 
 def test_folder_added_is_found(tree):
-    """A copied folder is another arm, without any other edit."""
+    """The forms of a copied folder are further arms, without any other edit."""
     shutil.copytree(tree / "variants/trampoline", tree / "variants/fourth")
-    assert set(catalogue.arms(tree)) - set(ARMS) == {"fourth/plain"}
+    assert set(catalogue.arms(tree)) - set(ARMS) == {"fourth/plain", "fourth/handle", "fourth/checked"}
 
 
 def test_unknown_key(tree):
@@ -134,9 +151,17 @@ def test_unknown_key(tree):
 
 def test_unknown_key_of_a_form(tree):
     """A key that a form may not have is refused with file and line."""
-    line = replace(tree / TRAMPOLINE, 'policies = ["attach"]', 'policies = ["attach"]\nspeed = 9') + 1
+    line = replace(tree / TRAMPOLINE, 'name = "handle"', 'name = "handle"\nspeed = 9') + 1
     error = refusal(catalogue.arms, tree)
     assert (error.path, error.line, error.found) == (tree / TRAMPOLINE, line, "the key 'speed'")
+
+
+def test_missing_key_of_a_form(tree):
+    """A key that a form lacks is told with the line where that form begins, not with the line of another form's key."""
+    line = replace(tree / ENTER_LEAVE, 'policies = ["attached_only"]\n', "")
+    error = refusal(catalogue.arms, tree)
+    assert (error.found, error.expected, error.line < line) == ("nothing", "policies = … (list)", True)
+    assert (tree / ENTER_LEAVE).read_text().splitlines()[error.line - 1] == "[[form]]"
 
 
 def test_missing_key(tree):
@@ -190,16 +215,20 @@ def test_wrong_requirement(tree):
 
 
 def test_second_form_has_its_own_line(tree):
-    """A mistake in a file's second form is told with its line there, not with that of the first."""
+    """A mistake in a file's last form is told with its line there, not with that of another."""
     path = tree / TRAMPOLINE
-    path.write_text(path.read_text() + '\n[[form]]\nname = "b"\nsummary = "b"\npolicies = []\ncapabilities = ["boody"]\n')
+    added = '\n[[form]]\nname = "b"\nsummary = "b"\npolicies = ["attach"]\ncapabilities = ["boody"]\n'
+    path.write_text(path.read_text() + added)
     error = refusal(catalogue.arms, tree)
     assert (error.line, error.found) == (path.read_text().count("\n"), "'boody'")
 
 
 @pytest.mark.parametrize("path, old, new, found", [
-    (TRAMPOLINE, "[form.claims]", '[[form]]\nname = "plain"\n[form.claims]', "'plain' again"),
-    (TRAMPOLINE, "[[form]]", "[form]", None),
+    (TRAMPOLINE, 'name = "handle"', 'name = "plain"', "'plain' again"),
+    (TRAMPOLINE, '[[form]]\nname = "plain"', '[form]\nname = "plain"', None),
+    (ENTER_LEAVE, 'policies = ["attached_only"]', "policies = []", "none"),
+    (ENTER_LEAVE, 'policies = ["attached_only"]', 'policies = ["sometimes"]', "'sometimes'"),
+    (CALL, "[[parameter]]", "[parameter]", None),
     (PASS_CTX, '["attached", "body"]', '[["attached"]]', "['attached']"),
     (PASS_CTX, "released =", "relesed =", "the reason for 'relesed'"),
     (PASS_CTX, "released =", "# released =", "no 'released'"),

@@ -167,5 +167,6 @@ def test_claims_that_hold(broken, interpreter):
     """Where all claims hold the exit status is 0; the matrix has a row for each arm and says "n/a" where one was not asked."""
     done = lab(broken, "check", "returned_ctx", "--arm", "hpyvm", "--arm", "control/empty", own=True)
     assert (done.returncode, told(done)) == (0, [])
-    assert [line.split() for line in done.stdout.splitlines()[-4:]] == [
-        ["conformance,", interpreter.tag], ["arm", "returned_ctx"], ["hpyvm/pointer", "ok"], ["control/empty", "n/a"]]
+    assert [line.split() for line in done.stdout.splitlines()[-5:]] == [
+        ["conformance,", interpreter.tag], ["arm", "returned_ctx"], ["hpyvm/pointer", "ok"], ["hpyvm/value", "ok"],
+        ["control/empty", "n/a"]]

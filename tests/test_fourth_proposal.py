@@ -10,7 +10,9 @@ from lab_tree import ROOT, copy_tree, lab, rename
 
 from lab import builder, results
 
-NEW_ARMS = ("borrow/ambient", "machine/pointer", "springboard/plain", "peer/neighbour")
+NEW_FORMS = ("borrow/get", "borrow/ambient", "borrow/token", "machine/pointer", "machine/value", "springboard/plain",
+             "springboard/handle", "springboard/checked")
+NEW_ARMS = (*NEW_FORMS, "peer/neighbour")
 RUN = "with_new_arms"
 
 
@@ -28,11 +30,14 @@ def clone(tmp_path_factory):
     """A checkout with copies under new names of every proposal, a peer, a scenario and a probe, and nothing else edited."""
     top = copy_tree(tmp_path_factory.mktemp("clone"))
     add(top, "variants/enter_leave", "variants/borrow", enter_leave="borrow", ENTER_LEAVE="BORROW",
-        HPy_EnterContext="HPy_BorrowContext", HPy_LeaveContext="HPy_ReturnContext")
-    add(top, "variants/hpyvm", "variants/machine", hpyvm_pointer="machine_pointer", HPY_VM_H="HPY_MACHINE_H",
-        HPyVM="HPyMachine", HPy_GetVM="HPy_GetMachine", ctx_GetVM="ctx_GetMachine")
+        EnterContext="BorrowContext", LeaveContext="ReturnContext", GetContext="LookAtContext",
+        GetAttachedContext="LookAtAttachedContext", ContextReference="Loan")
+    add(top, "variants/hpyvm", "variants/machine", hpyvm_="machine_", HPY_VM_H="HPY_MACHINE_H", HPyVM="HPyMachine",
+        GetVM="GetMachine", GetAttachedVM="GetAttachedMachine")
     add(top, "variants/trampoline", "variants/springboard", trampoline_plain="springboard_plain",
-        HPY_TRAMPOLINE_H="HPY_BOARD_H", ContextTrampoline="Springboard", HPyContextHelper="HPySpringboardHelper")
+        trampoline_handle="springboard_handle", trampoline_checked="springboard_checked", HPY_TRAMPOLINE_H="HPY_BOARD_H",
+        ContextTrampoline="Springboard", HandleTrampoline="HandleSpringboard", CheckedTrampoline="CheckedSpringboard",
+        HPyContextHelper="HPySpringboardHelper", HPyHandleHelper="HPySpringboardHandleHelper")
     add(top, "csrc/peers/pygilstate", "csrc/peers/neighbour")
     add(top, "csrc/scenarios/attached_work", "csrc/scenarios/other_work")
     add(top, "lab/worker/probes/returned_ctx.py", "lab/worker/probes/working_ctx.py")
@@ -72,8 +77,9 @@ def measured(checked):
 def test_header_is_generated(clone):
     """The generated header has the new forms and the new symbols; ``lab generate --check`` agrees, here and with LAB_ROOT."""
     header = (clone / "csrc" / "autogen_context.h").read_text()
-    for expected in ("HPyLab_FORM_borrow_ambient", "HPyContext *HPy_BorrowContext(void)", "ctx_GetMachine",
-                     "ctx_GetSpringboard"):
+    for expected in (*(f"HPyLab_FORM_{form.replace('/', '_')}" for form in NEW_FORMS), "HPyContext *HPy_BorrowContext(void)",
+                     "HPyContext *HPy_LookAtContext(void)", "ctx_LookAtLoan", "ctx_GetMachine", "ctx_GetMachineValue",
+                     "ctx_GetSpringboard", "ctx_GetHandleSpringboard", "ctx_GetCheckedSpringboard"):
         assert expected in header
     for own in (True, False):
         done = lab(clone, "generate", "--check", own=own)
@@ -83,10 +89,12 @@ def test_header_is_generated(clone):
 def test_everything_is_built(built, interpreter):
     """Each new form has its library and twin, which expects of the process the symbols it demands and no other."""
     made = {path.name for path in (built / "build" / "universal").glob("*.so")}
-    for stem in ("borrow-ambient", "machine-pointer", "springboard-plain"):
+    demanded = {"borrow/ambient": {"HPy_BorrowContext", "HPy_BorrowContextIfAttached", "HPy_ReturnContext"},
+                "borrow/get": {"HPy_LookAtContext"}}
+    for form in NEW_FORMS:
+        stem = form.replace("/", "-")
         assert {f"{stem}.hpy0.so", f"{stem}@twin.hpy0.so"} <= made
-    assert builder.undefined_symbols(built / "build" / "universal" / "borrow-ambient.hpy0.so") == {
-        "HPy_BorrowContext", "HPy_ReturnContext"}
+        assert builder.undefined_symbols(built / "build" / "universal" / f"{stem}.hpy0.so") == demanded.get(form, set())
     assert (built / "build" / interpreter.tag / "peer-neighbour.hpy0.so").is_file()
     assert (built / "build" / "drivers" / "other_work.so").is_file()
 
@@ -98,7 +106,8 @@ def test_everything_is_probed(checked, interpreter):
     kept = json.loads((top / "build" / "conformance.json").read_text())[interpreter.tag]["rows"]
     outcomes = {(row["arm"], row["probe"]): row["outcome"] for row in kept}
     probes = {"returned_ctx", "nesting", "foreign_thread", "released_thread", "working_ctx"}
-    assert {outcomes[arm, probe] for arm in NEW_ARMS for probe in probes} == {"ok"}
+    assert {outcomes[arm, probe] for arm in NEW_ARMS for probe in probes if arm != "borrow/get"} == {"ok"}
+    assert [outcomes["borrow/get", probe] for probe in ("returned_ctx", "working_ctx", "foreign_thread")] == ["ok", "ok", "n/a"]
     assert seconds < 60
 
 
@@ -131,6 +140,7 @@ def test_installed_package_serves_another_checkout(measured):
     top = measured[0]
     assert lab(top, "build").stdout == "nothing to build\n"
     done = lab(top, "check", "returned_ctx", "--arm", "borrow")
-    assert (done.returncode, done.stdout.splitlines()[-1].split()) == (0, ["borrow/ambient", "ok"])
+    assert (done.returncode, [line.split() for line in done.stdout.splitlines()[-3:]]) == (
+        0, [["borrow/get", "ok"], ["borrow/ambient", "ok"], ["borrow/token", "ok"]])
     done = lab(top, "bench", "other_work", "--arm", "borrow/ambient", "--budget", "3s", "--name", "from_outside")
     assert (done.returncode, (top / "results" / "from_outside" / "run.json").is_file()) == (0, True)

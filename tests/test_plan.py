@@ -19,7 +19,7 @@ def make_arms(forms=(), controls=("pass_ctx",), lacking=()):
     """Arms by id, in the catalogue's order: the forms, then controls; those in [lacking] offer nothing."""
     ids = [(form, "form") for form in forms] + [(f"control/{name}", "control") for name in controls]
     return {name: Arm(name, kind, "", "", "", Path("."), "universal", frozenset() if name in lacking else ALL,
-                      {"attached": f"{name} cannot"}, {}) for name, kind in ids}
+                      {"attached": f"{name} cannot"}, {}, ("attach",)) for name, kind in ids}
 
 
 def make_scenario(name="call", reference="control/pass_ctx", parameters=None, single=False):
@@ -61,6 +61,14 @@ def test_more_forms_than_fit_make_several_blocks_with_the_twin_beside_its_origin
     first, second = blocks(make_arms(forms))
     assert (first, second) == (("control/pass_ctx", "p0/x", "p1/x", "hpyvm/pointer", "hpyvm/pointer@twin"),
                                ("control/pass_ctx", "p2/x", "p3/x", "p4/x", "p5/x", "p6/x"))
+
+
+def test_the_originals_proposal_stays_beside_it():
+    """Forms of the twin's proposal are in its block before any other, wherever they stand in the catalogue."""
+    forms = [f"p{number}/x" for number in range(5)] + ["hpyvm/pointer", "hpyvm/value", "z/x"]
+    first, second = blocks(make_arms(forms))
+    assert (first, second) == (("control/pass_ctx", "p0/x", "hpyvm/pointer", "hpyvm/value", "hpyvm/pointer@twin"),
+                               ("control/pass_ctx", "p1/x", "p2/x", "p3/x", "p4/x", "z/x"))
 
 
 @pytest.mark.parametrize("count", range(1, 40))
@@ -118,6 +126,15 @@ def test_comparisons_are_declared_beforehand():
     expected = {("a/x", "control/pass_ctx"), ("b/x", "control/pass_ctx"), ("control/one", "control/pass_ctx"),
                 ("b/x", "a/x"), ("b/x@twin", "b/x")}
     assert Counter(found.comparisons) == Counter((name, *pair) for name in ("call[n=1]", "call[n=2]") for pair in expected)
+
+
+def test_forms_of_different_blocks_are_compared_too():
+    """Each pair of eight forms is declared once, the later in the catalogue against the earlier, whatever their blocks."""
+    forms = [f"p{number}/x" for number in range(7)] + ["hpyvm/pointer"]
+    found = make_plan(make_arms(forms), [make_scenario()], ["p1", "p2"], 1)
+    assert len(found.sheets) == 2 * 2
+    declared = [pair for _, *pair in found.comparisons if {*pair} <= set(forms)]
+    assert sorted(declared) == sorted([later, earlier] for earlier, later in itertools.combinations(forms, 2))
 
 
 def test_the_catalogue_itself_can_be_planned():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -156,9 +158,30 @@ def test_numbers_can_be_followed(run, page):
     assert {key: found.get(key) for key in expected} == expected
 
 
+def test_forms_of_different_blocks_are_marked(run, page):
+    """A comparison through the reference has its mark and says on hovering through what; the method explains it."""
+    pairs = paired.analyse_pairs(run)
+    notes = {comparison(attributes): attributes["title"] for attributes in page.numbers
+             if attributes.get("title", "").count(" over ") == 1 and ": ratio " in attributes["title"]}
+    assert {key: f", through {run.header['reference'][scenario]}:" in note for key, note in notes.items()
+            for scenario in [key[0].partition("[")[0]]} == {
+        (each.benchmark, each.arm, each.reference): bool(each.through) for each in pairs}
+    assert page.plain.count(" ns ↔") == sum(bool(each.through) for each in pairs)
+    assert "Forms of different blocks are compared through it" in page.plain
+
+
+def test_policy_of_each_form(page):
+    """The table of arms says under which policy a form was measured, and nothing of arms that have none."""
+    table = page.plain[page.plain.index("Arms of this run"):]
+    assert Counter(re.findall("universal(attach(?:ed_only)?)hpyproject", table)) == {"attached_only": 1, "attach": 7 + 1}
+    assert re.search("enter_leave/getHPy_GetContext[^#]*universalattached_onlyhpyproject", table)
+    assert "universalthe lab's own lower bound" in table
+
+
 def test_nothing_is_claimed_inside_the_envelope(tmp_path):
     """Arms planted a hair away from the reference get no verdict of a difference, and are not said to add anything."""
-    planted = {"enter_leave/ambient": 0.01, "trampoline/plain": -0.01, "hpyvm/pointer": 0.0}
+    forms = [arm.id for arm in catalogue.arms().values() if arm.kind == "form"]
+    planted = dict(zip(forms, itertools.cycle((0.01, -0.01, 0.0))))
     run = results.load(make_run(tmp_path / "hair", rounds=4, planted=planted))
     page = rendered(run, tmp_path / "out")
     envelopes = {(finding.benchmark, finding.arm, finding.reference): finding.envelope_ns
@@ -169,14 +192,16 @@ def test_nothing_is_claimed_inside_the_envelope(tmp_path):
     assert claimed and not {arm for _, arm, _ in claimed} & set(planted)
     assert all(abs(added[key]) > envelopes[key] for key in claimed)
     line = report.summary(run)[0]
-    assert all(f"{arm} equivalent (" in line or f"{arm} not resolved (" in line for arm in planted)
+    named = [arm for arm in planted if re.search(rf"{arm} [^;]*\(", line.partition(" Between")[0])]
+    assert len(named) == 4 and all(f"{arm} equivalent (" in line or f"{arm} not resolved (" in line for arm in named)
+    assert "Between the forms: all are equivalent" in line or "no order of neighbours is resolved" in line
 
 
 def test_answer_follows_the_samples(run, tmp_path):
     """Another truth in the samples is another answer: the cheapest form is named first, with its time."""
-    other = results.load(make_run(tmp_path / "other", planted={"trampoline/plain": 1.0, "hpyvm/pointer": 9.0}))
-    for each, order in ((run, r"(?:ambient|pointer) \+4\.\d.*plain \+[45]\.\d"),
-                        (other, r"plain \+(?:0\.9|1\.0)\d.*ambient \+[34]\.\d.*pointer \+[89]\.\d")):
+    other = results.load(make_run(tmp_path / "other", planted={"trampoline/plain": 1.0, "hpyvm/pointer": 19.0}))
+    for each, order in ((run, r"\): enter_leave/get \+(?:2\.9|3\.0)\d.*trampoline/handle \+(?:8\.[89]|9\.\d)\d* ns [^;]*; beside"),
+                        (other, r"\): trampoline/plain \+(?:0\.9|1\.0)\d.*handle \+(?:8\.[89]|9\.\d).*pointer \+1[89]\.\d [^;]*; beside")):
         assert re.search(order, report.summary(each)[0].partition(" Between")[0])
 
 
@@ -236,7 +261,7 @@ def test_too_few_processes_claim_nothing(tmp_path):
 def test_how_to_measure_again(run, page):
     """Protocol, seed, margins, command and the place of the raw values come from the run."""
     for text in ("lab bench all --preset quick", f"from seed {run.header['seed']}", run.header["margins"]["rule"],
-                 f"results/{run.name}/pyperf/{INTERPRETER}/enter_leave.ambient.json.gz", "python -m pyperf show",
+                 f"results/{run.name}/pyperf/{INTERPRETER}/enter_leave.get.json.gz", "python -m pyperf show",
                  f"{len(run.header['comparisons'])} comparisons"):
         assert text in page.plain
 

@@ -33,7 +33,8 @@ def work(interpreter, libraries):
                "requires": list(scenario.requires), "size": scenario.size, "single": scenario.single,
                "setup": str(scenario.folder / "setup.py"), "libraries": libraries.for_worker(interpreter.tag),
                "arms": [{"id": arm, "path": str(libraries.arm(interpreter.tag, arm)),
-                         "abi": arms[arm.removesuffix(catalogue.TWIN_SUFFIX)].abi} for arm in chosen],
+                         "abi": arms[arm.removesuffix(catalogue.TWIN_SUFFIX)].abi,
+                         "policy": arms[arm.removesuffix(catalogue.TWIN_SUFFIX)].policies[0]} for arm in chosen],
                "calibrate": calibrate, "cells": [cell]}
         return executor.execute({**job, **changes}, 30.0)
 

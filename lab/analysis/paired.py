@@ -1,13 +1,15 @@
 """What the paired protocol says of each arm: the time it adds over its reference, with interval, margin and verdict.
 
 A verdict is given on comparisons that the header declares, and Holm's adjustment is over all of those that have data, on every
-interpreter. Arms of different blocks never meet: each is compared inside its own block, with the reference arm or another form.
+interpreter. Arms of different blocks never meet: each is compared inside its own block with the reference arm, and two forms
+of different blocks through that arm, by what either takes more than it (PROTOCOL: point 3).
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """One arm in one cell against one other arm of its block. Times are per call."""
+    """One arm in one cell against one other arm. Times are per call."""
 
     interpreter: str
     scenario: str
@@ -32,8 +34,9 @@ class Finding:
     parameters: Mapping
     arm: str
     reference: str             # the scenario's reference arm; in a pair of forms the other form
-    block: int
-    processes: int             # that ran both
+    through: str               # the arm that ran beside either, where no process ran both; "" where they are paired
+    block: int                 # of the arm
+    processes: int             # that ran both, or pairs of processes that ran one each
     absolute_ns: Estimate      # of the arm
     floor_ns: float            # its fastest batch: never for inference
     reference_ns: float        # the median of the reference, in the same processes
@@ -55,27 +58,45 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """Two arms of one cell, cut down to the processes that ran both."""
+    """Two arms of one cell in the processes that ran both; or, where none did, each in those that it shares with a third."""
 
     cell: Cell
     arm: str
     reference: str
-    rows: np.ndarray
+    rows: np.ndarray            # the processes of the arm
+    other_rows: np.ndarray      # of the reference: the same ones, unless there is a third
+    through: str = ""           # the third
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         return self.cell.interpreter, self.cell.benchmark, self.arm, self.reference
 
-    def times(self, clean: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """The times of arm and reference in ns, [process][round]; [clean]: without the rounds in which either was disturbed."""
-        a, b = self.cell.times_ns[self.arm][self.rows], self.cell.times_ns[self.reference][self.rows]
+    @property
+    def processes(self) -> int:
+        return min(int(self.rows.sum()), int(self.other_rows.sum()))
+
+    def times(self) -> tuple[np.ndarray, np.ndarray]:
+        """The times of arm and reference in ns, [process][round]."""
+        return self.cell.times_ns[self.arm][self.rows], self.cell.times_ns[self.reference][self.other_rows]
+
+    def compare(self, subtract: Callable, clean: bool = False, centre: Callable = stats.process_medians) -> Sequence[np.ndarray]:
+        """[subtract] (of lab.stats) of arm and reference, [process][round]; through a third one value for each pair of
+        processes, made of the [centre] of either's rounds. [clean]: without the rounds in which either was disturbed."""
+        if not self.through:
+            return subtract(*self._beside(self.arm, self.reference, self.rows, clean))
+        arm = centre(subtract(*self._beside(self.arm, self.through, self.rows, clean)))
+        other = centre(subtract(*self._beside(self.reference, self.through, self.other_rows, clean)))
+        return [np.array([value]) for value in stats.through_reference(arm, other)]
+
+    def _beside(self, arm: str, other: str, rows: np.ndarray, clean: bool) -> tuple[np.ndarray, np.ndarray]:
+        a, b = self.cell.times_ns[arm][rows], self.cell.times_ns[other][rows]
         if clean:
-            disturbed = self.cell.flagged[self.arm][self.rows] | self.cell.flagged[self.reference][self.rows]
+            disturbed = self.cell.flagged[arm][rows] | self.cell.flagged[other][rows]
             a, b = np.where(disturbed, np.nan, a), np.where(disturbed, np.nan, b)
         return a, b
 
     def p(self) -> float:
-        return stats.paired_p(stats.process_medians(stats.pair_differences(*self.times())))
+        return stats.paired_p(stats.process_medians(self.compare(stats.pair_differences)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,35 +125,36 @@ class _Rules:
 
 def analyse(run: Run) -> list[Finding]:
     """A finding for each arm of each cell against its scenario's reference arm; the reference's own says "reference"."""
-    measured = list(cells(run))
-    rules, references = _rules(run, measured), run.header["reference"]
-    pairs = [_pair(cell, arm, references[cell.scenario]) for cell in measured for arm in cell.times_ns]
+    measured, _, rules = _prepare(run)
+    pairs = [_pair(cell, arm, run.header["reference"][cell.scenario]) for cell in measured for arm in cell.times_ns]
     return [_finding(pair, rules) for pair in pairs if pair]
 
 
 def analyse_pairs(run: Run) -> list[Finding]:
     """A finding for each pair of forms that was declared, in the direction declared; its reference is the other form."""
-    measured = list(cells(run))
-    rules = _rules(run, measured)
+    _, declared, rules = _prepare(run)
     forms = {arm["id"] for arm in run.header["arms"] if arm["kind"] == "form"} - {run.header["twin"]}
-    declared = _declared(run, measured)
     return [_finding(pair, rules) for pair in declared
             if {pair.arm, pair.reference} <= forms and pair.reference != run.header["reference"][pair.cell.scenario]]
 
 
-def _rules(run: Run, measured: list[Cell]) -> _Rules:
+@functools.lru_cache(maxsize=1)     # a report asks for both kinds of findings
+def _prepare(run: Run) -> tuple[list[Cell], list[_Pair], _Rules]:
+    """The cells, the declared comparisons that have data, and what their verdicts rest on."""
+    measured, header = list(cells(run)), run.header
     declared = _declared(run, measured)
     adjusted = stats.holm([pair.p() for pair in declared])
-    return _Rules(run.header["confidence"], run.header["seed"], run.header["margins"]["absolute_ns"], run.header["margins"]["relative"],
-                  twin.analyse_cells(measured, run.header["twin"] or "", run.header["confidence"]),
-                  {pair.key: p for pair, p in zip(declared, adjusted)})
+    return measured, declared, _Rules(
+        header["confidence"], header["seed"], header["margins"]["absolute_ns"], header["margins"]["relative"],
+        twin.analyse_cells(measured, header["twin"] or "", header["confidence"]),
+        {pair.key: p for pair, p in zip(declared, adjusted)})
 
 
 def _declared(run: Run, measured: list[Cell]) -> list[_Pair]:
     """The comparisons declared beforehand that have data, on every interpreter."""
     declared = dict.fromkeys(map(tuple, run.header["comparisons"]))    # each once
-    pairs = [_pair(cell, arm, baseline) for cell in measured
-             for benchmark, arm, baseline in declared if benchmark == cell.benchmark]
+    pairs = [_pair(cell, arm, baseline) or _pair_through(cell, arm, baseline, run.header["reference"][cell.scenario])
+             for cell in measured for benchmark, arm, baseline in declared if benchmark == cell.benchmark]
     return [pair for pair in pairs if pair]
 
 
@@ -141,12 +163,20 @@ def _pair(cell: Cell, arm: str, reference: str) -> _Pair | None:
     if arm not in cell.times_ns or reference not in cell.times_ns:
         return None
     rows = cell.own(arm) if arm == reference else cell.shared(arm, reference)
-    return _Pair(cell, arm, reference, rows) if rows.any() else None
+    return _Pair(cell, arm, reference, rows, rows) if rows.any() else None
+
+
+def _pair_through(cell: Cell, arm: str, other: str, third: str) -> _Pair | None:
+    """The two arms, each in the processes that also ran the [third]; None where one of them has none, or is the third."""
+    one, another = _pair(cell, arm, third), _pair(cell, other, third)
+    if third in (arm, other) or not one or not another:
+        return None
+    return _Pair(cell, arm, other, one.rows, another.rows, third)
 
 
 def _finding(pair: _Pair, rules: _Rules) -> Finding:
     cell, (times, reference) = pair.cell, pair.times()
-    differences = stats.pair_differences(times, reference)
+    differences = pair.compare(stats.pair_differences)
     medians = stats.process_medians(differences)
     added = stats.median_interval(medians, rules.confidence)
     itself = pair.arm == pair.reference
@@ -156,17 +186,24 @@ def _finding(pair: _Pair, rules: _Rules) -> Finding:
     p_adjusted = rules.p_adjusted.get(pair.key, math.nan)
     return Finding(
         interpreter=cell.interpreter, scenario=cell.scenario, benchmark=cell.benchmark, parameters=cell.parameters,
-        arm=pair.arm, reference=pair.reference, block=int(cell.blocks[pair.rows].min()), processes=int(pair.rows.sum()),
+        arm=pair.arm, reference=pair.reference, through=pair.through, block=int(cell.blocks[pair.rows].min()),
+        processes=pair.processes,
         absolute_ns=stats.median_interval(stats.process_medians(times), rules.confidence), floor_ns=float(np.nanmin(times)),
-        reference_ns=reference_ns, added_ns=added, ratio=stats.paired_ratio(times, reference, rules.confidence),
-        mean_added_ns=stats.hierarchical_mean(differences, rules.seed, rules.confidence),
+        reference_ns=reference_ns, added_ns=added,
+        ratio=stats.ratio_interval(stats.process_medians(pair.compare(stats.pair_log_ratios)), rules.confidence),
+        mean_added_ns=stats.hierarchical_mean(pair.compare(stats.pair_differences, centre=_means), rules.seed, rules.confidence),
         p=math.nan if itself else stats.paired_p(medians), p_adjusted=p_adjusted, margin_ns=margin_ns, envelope_ns=envelope_ns,
         envelope_of=envelope_of, verdict="reference" if itself else _verdict(added, p_adjusted, margin_ns, envelope_ns, rules),
         below_resolution=not itself and abs(added.point) <= envelope_ns,
         contaminated=float(cell.flagged[pair.arm][pair.rows][~np.isnan(times)].mean()),
-        added_clean_ns=stats.paired_added(*pair.times(clean=True), rules.confidence),
+        added_clean_ns=stats.median_interval(stats.process_medians(pair.compare(stats.pair_differences, clean=True)),
+                                             rules.confidence),
         shares=stats.variance_shares(times if itself else differences),
         drift=stats.drifted(stats.process_medians(times) if itself else medians))
+
+
+def _means(x: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array([values.mean() for values in x])
 
 
 def _verdict(added: Estimate, p_adjusted: float, margin_ns: float, envelope_ns: float, rules: _Rules) -> str:

@@ -8,13 +8,16 @@ from loading import BARE, POLICIES, Arm, Lab, load_extension
 from probing import thread_states, where
 
 
+NESTED = 16
+
+
 def reported(subject):
     """(name, text) of each exception that was reported as unraisable."""
     return [(kind.__name__, text) for kind, text in subject.unraisable]
 
 
 def statuses(subject, holding):
-    """What call() answers for a body that answers, one that raises, and the 257th of nested ones: [status, result] each."""
+    """What call() answers for a body that answers, one that raises, and the innermost of nested ones: [status, result] each."""
     nested = []
 
     def play(bound):
@@ -25,7 +28,7 @@ def statuses(subject, holding):
 
         subject.arm.bodies.set_callable(function)
         answers = [bound.call(0, holding)]
-        bound.call(256, holding)
+        bound.call(NESTED, holding)
         return answers + [nested[0]]
 
     before = where(), thread_states()
@@ -40,14 +43,16 @@ def no_body(subject):
 
 
 def drive(subject, driver=0, body="nothing", data=0, policy=None, flags=0):
-    """(name, text) of the exception that drive() raises; what it returns if it does not."""
+    """(name, text) of the exception that drive() raises; what it returns if it does not, which is 0 after a good batch of 3."""
     policy = POLICIES[subject.arm.policy] if policy is None else policy
+    run = subject.lab.new_run()
+    run.arg, run.loops = 7, 3
     try:
-        run = subject.lab.new_run()
-        return subject.arm.module.drive(driver or subject.lab.native_address("native_call_loop"), subject.lab.address(run),
-                                        subject.arm.bodies.address(body), data, policy, flags)
+        status = subject.arm.module.drive(driver or subject.lab.native_address("native_call_loop"), subject.lab.address(run),
+                                          subject.arm.bodies.address(body), data, policy, flags)
     except Exception as error:
         return type(error).__name__, str(error)
+    return status if run.checksum == 3 * run.arg else "the checksum is %d" % run.checksum
 
 
 def bare(subject):
@@ -70,6 +75,20 @@ def bare_raises(subject):
     def play(bound):
         return ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(subject.lab.address(bound.run.bare))(1)
     return while_bound(subject, play, body="raise", flags=BARE), reported(subject)
+
+
+def bare_refused(subject):
+    """What a bare callback bound under attached_only answers to a thread that left Python execution, and how often its body ran;
+    or what binding it raises."""
+    ran = []
+
+    def play(bound):
+        return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(subject.lab.address(bound.run.bare))(1)
+
+    try:
+        return while_bound(subject, play, function=ran.append, flags=BARE, policy="attached_only"), len(ran)
+    except NotImplementedError as error:
+        return type(error).__name__
 
 
 def load(libraries, other, runtime):

@@ -8,7 +8,7 @@ import threading
 import time
 
 from binding import CALL, Thread, while_bound
-from probing import LEAVE, settled, thread_state, thread_states, where
+from probing import LEAVE, interpreter_id, settled, thread_state, thread_states, where
 
 
 def recorder(seen, note=where):
@@ -135,6 +135,16 @@ def nest(subject, depth, body):
     return run.checksum, run.raised, len(levels), reports, (where(), thread_states()) == before
 
 
+def nest_on_a_large_stack(subject, depth, body):
+    """nest() on a thread with room for the C frames of very many levels, which are not touched before they are used."""
+    answers, before = [], threading.stack_size(depth * 4096)
+    thread = threading.Thread(target=lambda: answers.append(nest(subject, depth, body)))
+    thread.start()
+    thread.join()
+    threading.stack_size(before)
+    return answers[0]
+
+
 class PythonApi(ctypes.Structure):
     """The functions that native_threads.c needs of Python."""
 
@@ -238,11 +248,13 @@ def fork_inside(subject, helper):
 
 
 def other_interpreter(subject):
-    """The status of an acquisition on a thread that is attached to a sub-interpreter, where the runtime half was not loaded."""
+    """[status, result] of an acquisition on a thread that is attached to a sub-interpreter, where the runtime half was not loaded;
+    the result says in which interpreter the body ran. Then whether the thread is as it was."""
     source = """if True:
         import ctypes, os
+        result = ctypes.c_int64(-1)
         call = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)(%d)
-        os.write(%d, b"%%d" %% call(%d, 7, ctypes.addressof(ctypes.c_int64())))
+        os.write(%d, b"%%d %%d" %% (call(%d, 7, ctypes.addressof(result)), result.value))
     """
     reading, writing = os.pipe()
 
@@ -258,7 +270,8 @@ def other_interpreter(subject):
             interpreter = _xxsubinterpreters.create(**({"isolated": False} if sys.version_info >= (3, 9) else {}))
             _xxsubinterpreters.run_string(interpreter, code)
             _xxsubinterpreters.destroy(interpreter)
-        return int(os.read(reading, 10))
+        return [int(word) for word in os.read(reading, 100).split()]
 
     before = where(), thread_states()
-    return while_bound(subject, play, body="nothing"), (where(), thread_states()) == before
+    answer = while_bound(subject, play, function=lambda number: 100 * interpreter_id() + number)
+    return answer, (where(), thread_states()) == before

@@ -1,7 +1,6 @@
-"""What the tests of trampolines do in a process of their own: the proposal's functions, reached as extensions reach them.
+"""What the tests of trampolines do in a process of their own, with the proposal's functions as extensions reach them (api.py).
 
-Those are found in the runtime's table, which the module hpylab_runtime has as a capsule; a context is had from
-HPy_EnterContext. [entries] are the names of the table's functions, in their order.
+[entries] are the names of the table's functions, in their order.
 """
 
 import bisect
@@ -11,6 +10,8 @@ import os
 import resource
 import shutil
 
+import api
+from api import INT, POINTER, failure
 from loading import Arm, Lab
 
 PAIR = 128 * 1024       # bytes of address space by which the pool grows
@@ -25,31 +26,18 @@ class Api:
     def __init__(self, libraries, entries, extension):
         self.lab = Lab(libraries)
         self.arm = Arm(self.lab, extension)
-        table = self.table(entries)
-        self.create = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(table.ctx_GetContextTrampoline)
-        self.give_back = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(table.ctx_ContextTrampoline_Free)
-        runtime = ctypes.PyDLL(self.lab.runtime.__file__)
-        runtime.HPy_EnterContext.restype = ctypes.c_void_p
-        self.ctx = ctypes.c_void_p(runtime.HPy_EnterContext())
+        runtime = api.Api(self.lab, entries)
+        self.ctx, table = runtime.ctx, runtime.table
+        self.create = ctypes.PYFUNCTYPE(POINTER, POINTER)(table.ctx_GetContextTrampoline)
+        self.give_back = ctypes.PYFUNCTYPE(INT, POINTER, POINTER)(table.ctx_ContextTrampoline_Free)
         # a helper that is no Python function: for a callback ctypes makes memory that is writable and executable at once
-        self.helper = ctypes.c_void_p(self.lab.native_address("native_now"))
-
-    def table(self, entries):
-        fields = [("magic", ctypes.c_uint64), ("spec", ctypes.c_uint64), ("size", ctypes.c_size_t)]
-        fields += [(name, ctypes.c_void_p) for name in [*entries, "debug"]]
-        kind = type("Table", (ctypes.Structure,), {"_fields_": fields})
-        get = ctypes.pythonapi.PyCapsule_GetPointer
-        get.restype, get.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
-        table = kind.from_address(get(self.lab.runtime.table, b"hpylab_runtime.table"))
-        if table.size != ctypes.sizeof(kind):
-            raise AssertionError("the table has %d bytes, not %d" % (table.size, ctypes.sizeof(kind)))
-        return table
+        self.helper = POINTER(self.lab.native_address("native_now"))
 
     def new(self):
         return self.create(self.ctx)
 
     def free(self, trampoline):
-        self.give_back(self.ctx, trampoline)
+        return self.give_back(self.ctx, trampoline)
 
     def call(self, trampoline, helper=None, arg=None):
         return self.helper_type(trampoline)(helper or self.helper, arg)
@@ -116,16 +104,16 @@ def use_after_free(libraries, **api):
     api.call(trampoline)
 
 
-def free_twice(libraries, alive, **api):
-    """Free a trampoline twice with [alive] others alive: with as many as a page holds, the list of free slots is empty."""
+def free_wrongly(libraries, alive, **api):
+    """What freeing answers and says, with [alive] others: of a trampoline, of it again, of NULL, of addresses that are none; then
+    whether those that were alive, and more than a page of new ones, are distinct and call their helper."""
     api = Api(libraries, **api)
-    for _ in range(alive):
-        api.new()
+    living = [api.new() for _ in range(alive)]
     trampoline = api.new()
-    api.free(trampoline)
-    faulthandler.disable()
-    api.free(trampoline)
-    return api.new() == api.new()
+    wrong = trampoline, trampoline, None, trampoline + 8, trampoline + PAIR // 2, api.helper.value
+    said = [failure(api.free, address) for address in wrong]
+    living += [api.new() for _ in range(PAGE + 1)]
+    return said, len(set(living)) == alive + PAGE + 1, all(api.call(each) for each in living)
 
 
 def mappings(libraries, count, **api):
@@ -139,13 +127,6 @@ def mappings(libraries, count, **api):
     areas = sorted((int(line[0].split("-")[0], 16), line[1]) for line in lines)
     thunks = {areas[bisect.bisect(areas, (trampoline, "~")) - 1] for trampoline in made}
     return both, sorted(permissions for _, permissions in thunks), all(called)
-
-
-def failure(function):
-    try:
-        return function()
-    except Exception as error:
-        return type(error).__name__, str(error)
 
 
 def out_of_address_space(libraries, **api):
