@@ -9,15 +9,16 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab import builder, catalogue, conformance, driver, environment, interpreters, plan, results, venvs
+from lab import builder, catalogue, conformance, counting, driver, environment, interpreters, plan, results, venvs
 from lab.catalogue import TWIN_SUFFIX, Arm, Scenario
-from lab.errors import LabError
+from lab.errors import LabError, ResultsError
 from lab.executor import ProcessExecutor, run_crosscheck
 from lab.interpreters import Interpreter
 
@@ -26,6 +27,7 @@ MARGINS = {"absolute_ns": 0.5, "relative": 0.02,
            "rule": "the larger of absolute_ns and relative × the reference arm's median"}
 CROSSCHECK_SHARE = 0.15     # of the budget, where a plain pyperf.Runner runs beside the paired protocol
 CROSSCHECK_FROM_S = 120.0   # smaller budgets have no time for it
+RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 WORKER = Path(__file__).resolve().parent / "worker"
 PLAIN_PROCESSES = 20        # that a pyperf.Runner starts for each benchmark: pyperf's own default
 
@@ -80,6 +82,13 @@ def new_name(now: datetime.datetime | None = None) -> str:
     return (now or datetime.datetime.now(datetime.timezone.utc)).strftime("%Y-%m-%d-%H%M%S")
 
 
+def checked_name(name: str) -> str:
+    """[name] itself. Raises LabError where no run can have it."""
+    if not RUN_NAME.fullmatch(name) or name == "latest":
+        raise LabError(f"{name!r} cannot be the name of a run", "choose letters, digits, - and _; latest is the latest run")
+    return name
+
+
 def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
           say: Callable[[str], None] = lambda text: None) -> tuple[Path, driver.Outcome]:
     """Measure what [request] asks for into results/<name>/; the folder, and how it ended.
@@ -110,6 +119,49 @@ def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
         return folder, _plain(prepared, store, checked, deadline, begin, say, outcome=outcome)
     store.finish("complete", time.monotonic() - begin)
     return folder, outcome
+
+
+def count(top: Path, run: str | None, name: str | None, pythons: Sequence[str], say: Callable[[str], None] = lambda text: None
+          ) -> list[str]:
+    """Count what a callback executes (lab.counting) into [run], or into a new run called [name]; lines that say what came.
+
+    An old run (the latest, where neither is given) has its own arms, scenarios and interpreters counted, of which [pythons]
+    chooses. Raises LabError; ResultsError where it was measured with other binaries.
+    """
+    folder = top / "results" / checked_name(name) if name else results.find(top / "results", run or "latest")
+    header = None if name else results.load(folder).header
+    request = Request(tuple(counting.COUNTED), (), tuple(pythons), "count", 0.0, "count", 0, folder.name, ("lab", "count"))
+    if header:
+        arms = {arm for sheet in header["sheets"] for arm in sheet["arms"]} - {header["twin"]}
+        request = replace(request, scenarios=tuple(header["reference"]), arms=tuple(arms),
+                          pythons=request.pythons or tuple(each["tag"] for each in header["interpreters"]))
+    prepared = _prepare(top, request, say)
+    if header:
+        _refuse_other_binaries(prepared, folder, header)
+    else:
+        results.RunStore.create(folder, {**_header(prepared), "sheets": [], "comparisons": []}).finish("complete", 0.0)
+    chosen = {arm for sheet in prepared.plan.sheets for arm in sheet.arms}
+    arms = [arm for arm in prepared.arms.values() if arm.id in chosen]
+    lines = []
+    for each in prepared.interpreters:
+        say(f"counting for {each.tag}")
+        entry = counting.count(each, prepared.libraries, arms, prepared.scenarios)
+        results.add_counts(folder, {each.tag: entry})
+        counted = f"{len(entry['rows'])} cells in {entry['seconds']:.0f} s"
+        lines.append(f"{each.tag}: {'not counted: ' + entry['absent'] if entry['absent'] else counted}")
+        lines += [f"{each.tag}: {failure['arm'] or 'every arm'} failed: {failure['what']}" for failure in entry["failures"]]
+    return [*lines, *(str(error) for error in prepared.unusable), f"lab report {folder.name} shows them"]
+
+
+def _refuse_other_binaries(prepared: _Bench, folder: Path, header: Mapping) -> None:
+    for each in prepared.interpreters:
+        if each.tag not in {known["tag"] for known in header["interpreters"]}:
+            raise ResultsError(f"run {folder.name!r} has nothing of {each.tag}", "lab report shows what a run has")
+    now = _hashes(prepared.top, [each.tag for each in prepared.interpreters])
+    other = [name for name, digest in now.items() if name.endswith(".so") and header["hashes"].get(name) != digest]
+    if other:
+        raise ResultsError(f"run {folder.name!r} was measured with other binaries than lie in build/ now ({other[0]} and "
+                           f"{len(other) - 1} more)", "count into a run of its own: lab count --name NAME")
 
 
 def _prepare(top: Path, request: Request, say: Callable[[str], None]) -> _Bench:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 import time
@@ -14,7 +13,6 @@ import click
 from lab.errors import LabError, UnknownName
 
 WIDEST = 10_000     # columns: wider than any table
-RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 PYTHON_HELP = ("An interpreter: a version (3.12), a tag of `lab list interpreters`, a path or a command; all: every one that "
                "was found. May be given more than once.")
 
@@ -196,9 +194,7 @@ def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed):
         budget_s = units.parse_duration(budget) if budget else plan.PRESETS[preset]
     except ValueError as error:
         raise LabError(str(error), "for instance: lab bench all --budget 10m") from None
-    name = name or benching.new_name()
-    if not RUN_NAME.fullmatch(name) or name == "latest":
-        raise LabError(f"{name!r} cannot be the name of a run", "choose letters, digits, - and _; latest is the latest run")
+    name = benching.checked_name(name or benching.new_name())
     request = benching.Request(scenarios, arms, pythons, preset if not budget else "budget", budget_s, protocol,
                                secrets.randbits(32) if seed is None else seed, name, ("lab", *sys.argv[1:]))
     signal.signal(signal.SIGTERM, signal.default_int_handler)    # timeout(1) and kill(1) stop a run as Ctrl-C does
@@ -213,6 +209,17 @@ def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed):
         raise SystemExit(130)
     if outcome.failures:
         raise SystemExit(1)
+
+
+@cli.command()
+@click.argument("run", required=False)
+@click.option("--name", help="Count into a new run of this name, which times nothing.")
+@click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
+def count(run, name, pythons):
+    """Count with valgrind what one callback of each arm executes, into RUN (the latest) or a new run."""
+    from lab import bench as benching
+    for line in benching.count(_top(), run, name, pythons, lambda text: click.echo(text, err=True)):
+        click.echo(line)
 
 
 class _Bar:

@@ -10,9 +10,11 @@ from lab import answer, plots
 from lab.columns import Column, absence, concerns
 
 if TYPE_CHECKING:
+    from lab.analysis.counts import Count
     from lab.analysis.crosscheck import Row
     from lab.analysis.paired import Finding
     from lab.analysis.warmup import Series
+    from lab.results import Run
 
 
 def cell_id(interpreter: str, benchmark: str, arm: str) -> str:
@@ -35,6 +37,7 @@ def part(column: Column, scenario: Mapping, kinds: Mapping[str, str], warmups: S
         "envelope_of": _borrowed_envelope(evidence, measured),
         "pairs": _pairs(evidence, scenario),
         "warmup": warmup(column.tag, scenario, kinds, warmups),
+        "counts": counted(column.run, column.tag, scenario, kinds),
     }
 
 
@@ -130,6 +133,44 @@ def warmup(tag: str, scenario: Mapping, kinds: Mapping[str, str], series: Sequen
     top = max(max(each.ratios) for each in found.values())
     return {"sentence": answer.warmup_sentence(list(found.values())), "benchmarks": names, "rows": rows,
             "spark": lambda each: markupsafe.Markup(plots.spark(each.ratios, top, "steady" if each.steady else "restless"))}
+
+
+def counted(run: Run, tag: str, scenario: Mapping, kinds: Mapping[str, str]) -> dict | None:
+    """What valgrind counted in one scenario on one interpreter, arms in the order of the other tables; None without."""
+    from lab.analysis import counts
+
+    entry = run.counts.get(tag)
+    found = [each for each in counts.analyse(run) if (each.interpreter, each.scenario) == (tag, scenario["name"])]
+    names = answer.benchmarks(scenario)
+    failures = [failure for failure in entry["failures"] if failure["benchmark"] in names] if entry else []
+    if not entry or not (found or failures or entry["absent"]):
+        return None
+    channels = list(entry["units"])
+    order = {arm: place for place, arm in enumerate(kinds)}
+    found.sort(key=lambda each: (names.index(each.benchmark), each.arm != each.reference, order.get(each.arm, len(order))))
+    rows = [{"benchmark": each.benchmark, "arm": each.arm, "kind": kinds.get(each.arm, "control"),
+             "id": cell_id(tag, each.benchmark, each.arm),
+             "cells": [_counted_cell(each, channel) for channel in channels]} for each in found]
+    return {"absent": entry["absent"], "channels": [{"name": name, "unit": unit} for name, unit in entry["units"].items()],
+            "rows": rows, "failures": failures, "sentence": _counts_sentence(entry, found)}
+
+
+def _counts_sentence(entry: Mapping, found: Sequence[Count]) -> str:
+    """How the counts were made, and whether they were the same in every repeat."""
+    fewer, more = entry["calls"]
+    varying = ", ".join(f"{each.arm} in {each.benchmark}" for each in found if not each.steady)
+    return (f"Counted by {entry['tool']} (addresses {entry['address_space']}): what {more} callbacks execute beyond {fewer}, "
+            f"for one of them. “Added” is over the reference arm; the call and the loop are in all alike. Exact, and blind to "
+            f"time. {f'Not the same in every repeat: {varying}.' if varying else 'Every repeat counted the same.'}")
+
+
+def _counted_cell(count: Count, channel: str) -> dict:
+    """The texts of one arm in one channel, and its exact addition over the reference; a count that varies shows its range."""
+    if not count.steady:
+        return {"exact": None, "added": "varies", "total": f"{count.low[channel]:g} … {count.high[channel]:g}"}
+    added = count.added[channel] if count.added else None
+    text = "" if added is None else f"{added:+g}".replace("-", "−") if added else "0"
+    return {"exact": added, "added": text, "total": f"{count.low[channel]:g}"}
 
 
 def crosscheck(rows: Sequence[Row], tags: Sequence[str], order: Sequence[str], kinds: Mapping[str, str]) -> list[dict]:

@@ -55,14 +55,19 @@ class ProcessExecutor:
         environment = {**self._environment, "LAB_PADDING": "x" * self._random.randrange(PADDING),
                        "PYTHONHASHSEED": str(self._random.randrange(1, 2**32)),
                        "LD_BIND_NOW": "1"}    # or the first batch of each arm would look its symbols up
-        with tempfile.TemporaryDirectory(prefix="lab-") as folder:
-            paths = {name: Path(folder, name) for name in ("job", "log", "progress")}
-            paths["job"].write_text(json.dumps({**job, "progress": str(paths["progress"])}), encoding="utf-8")
-            try:
-                content, status = _supervise(self._argv, environment, timeout_s, paths["job"], paths["log"])
-            except OSError as error:
-                raise WorkerFailure(f"cannot start {self._argv[0]}: {error}") from None
-            return _answer(content, _ending(status, timeout_s), paths["progress"], paths["log"])
+        return run_worker(self._argv, environment, job, timeout_s)
+
+
+def run_worker(argv: Sequence[str], environment: Mapping[str, str], job: dict, timeout_s: float) -> dict:
+    """The answer to [job] of the worker that [argv] starts with these variables. Raises WorkerFailure as execute does."""
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+        paths = {name: Path(folder, name) for name in ("job", "log", "progress")}
+        paths["job"].write_text(json.dumps({**job, "progress": str(paths["progress"])}), encoding="utf-8")
+        try:
+            content, status = _supervise(argv, environment, timeout_s, paths["job"], paths["log"])
+        except OSError as error:
+            raise WorkerFailure(f"cannot start {argv[0]}: {error}") from None
+        return _answer(content, _ending(status, timeout_s), paths["progress"], paths["log"])
 
 
 def _supervise(argv: Sequence[str], environment: Mapping[str, str] | None, timeout_s: float, stdin: str | Path,

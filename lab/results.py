@@ -1,8 +1,9 @@
 """A run on disk, results/<run>/: written as it comes by RunStore, read by load(), found by find(). No other module touches it.
 
 run.json is the header: what was declared before sampling, and what became of it. pyperf/<interpreter>/<arm>.json.gz holds the
-raw values, crosscheck/ what an ordinary pyperf.Runner measured, conformance.json the probes' answers, files.json the hashes of
-all of these, and journal.jsonl what has come in since they were last written (lab/journal.py has the rules).
+raw values, crosscheck/ what an ordinary pyperf.Runner measured, conformance.json the probes' answers, counts.json what valgrind
+counted, files.json the hashes of all of these, and journal.jsonl what has come in since they were last written (lab/journal.py
+has the rules).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pyperf
 
 CONFORMANCE = "conformance.json"
+COUNTS = "counts.json"
 DECLARED = ("name", "created", "command", "seed", "preset", "budget_s", "protocol", "confidence", "margins", "reference",
             "twin", "comparisons", "arms", "scenarios", "interpreters", "hashes", "environment", "sheets")
 # What a verdict rests on: fixed before the first sample.
@@ -42,6 +44,7 @@ class Run:
     conformance: Mapping[str, list[dict]]                                # interpreter -> answers of the probes
     warmups: pandas.DataFrame                                            # one row for each batch before a process was steady
     metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # interpreter -> pyperf's, of its first process
+    counts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)    # interpreter -> what lab.counting.count answers
 
     @property
     def name(self) -> str:
@@ -180,6 +183,7 @@ class _State:
     suites: samples.Suites = field(default_factory=dict)
     crosscheck: dict[str, pyperf.BenchmarkSuite] = field(default_factory=dict)    # by file
     conformance: dict[str, list[dict]] = field(default_factory=dict)
+    counts: dict[str, dict] = field(default_factory=dict)
     processes: set[int] = field(default_factory=set)
     metadata: dict[str, dict] = field(default_factory=dict)                       # interpreter -> of its first run
     stale: set[str] = field(default_factory=set)                                  # files, less the header, that lack something
@@ -220,6 +224,8 @@ class _State:
             return dump_json(self.header)
         if name == CONFORMANCE:
             return dump_json({"schema": SCHEMA, "interpreters": self.conformance})
+        if name == COUNTS:
+            return dump_json({"schema": SCHEMA, "interpreters": self.counts})
         return samples.pack_suite(self.crosscheck[name]) if name in self.crosscheck else samples.dump_suite(self.suites[name])
 
 
@@ -244,7 +250,20 @@ def load(folder: Path) -> Run:
     _replay(state)
     crosscheck = {(name.split("/")[1], suite.get_metadata()["lab_arm"]): suite for name, suite in state.crosscheck.items()}
     return Run(folder, state.header, samples.frame(state.suites), crosscheck, state.conformance,
-               samples.warmup_frame(state.suites), state.metadata)
+               samples.warmup_frame(state.suites), state.metadata, state.counts)
+
+
+def add_counts(folder: Path, entries: Mapping[str, dict]):
+    """Puts what lab.counting.count answered, by interpreter, into the run in [folder], replacing what it has of those.
+
+    Raises ResultsError as load does, and for a run that is being measured or was killed before it ended.
+    """
+    state = _read(folder)
+    if state.header["status"] == "running":
+        raise ResultsError(f"run {folder.name!r} is being measured, or was killed before it ended",
+                           "count into a run of its own: lab count --name NAME")
+    state.counts.update(entries)
+    state.ledger.write({COUNTS: state.content(COUNTS)})
 
 
 def _read(folder: Path) -> _State:
@@ -259,6 +278,9 @@ def _read(folder: Path) -> _State:
     for name in ledger.names(CONFORMANCE):
         document = parse_json(folder, name, ledger.read(name))
         state.conformance = check_schema(folder, name, document)["interpreters"]
+    for name in ledger.names(COUNTS):
+        document = parse_json(folder, name, ledger.read(name))
+        state.counts = check_schema(folder, name, document)["interpreters"]
     return state
 
 

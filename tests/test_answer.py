@@ -43,7 +43,8 @@ def make_finding(arm: str, added_ns: float, verdict: str = "worse", benchmark: s
         through="", block=0, processes=12, absolute_ns=make_estimate(reference_ns + added_ns), floor_ns=reference_ns,
         reference_ns=reference_ns, added_ns=added, ratio=ratio, p=0.001, p_adjusted=0.01, margin_ns=0.5,
         envelope_ns=envelope_ns, envelope_of=benchmark if envelope_of is None else envelope_of, verdict=verdict,
-        below_resolution=abs(added_ns) <= envelope_ns, contaminated=0.0, added_clean_ns=added, mean_added_ns=added, shares={}, drift=False)
+        below_resolution=abs(added_ns) <= envelope_ns, contaminated=0.0, added_clean_ns=added, mean_added_ns=added,
+        shares={}, drift=False)
 
 
 def make_twin(false_positives: int = 1, typical_ratio: float = 1.02, worst_ratio: float = 1.15) -> TwinFinding:

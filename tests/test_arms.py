@@ -27,7 +27,7 @@ def worker(interpreter, libraries):
 
 @pytest.mark.parametrize("arm", ATTACHED)
 def test_statuses_attached(worker, arm):
-    """On an attached thread: the body's result, a body that raised and was reported, the result of a call in a call in a call."""
+    """On an attached thread: the body's result, a body that raised and was reported, the result of a call deep in others."""
     answers, reported, unchanged = worker("arms.statuses", arm, holding=True)
     assert answers == [RESULT, RAISED, RESULT]
     assert (reported, unchanged) == (REPORTED, True)
@@ -61,7 +61,7 @@ def test_bare_raises(worker, arm):
 
 @pytest.mark.parametrize("arm", [arm for arm in BARE if "attached_only" in ARMS[arm].policies])
 def test_bare_refused(worker, arm):
-    """Under attached_only a thread that left Python is answered HPyLab_REFUSED; two functions for two policies cannot be bare."""
+    """Under attached_only a thread that left Python is answered HPyLab_REFUSED; a form of two functions has no bare one."""
     two = arm == "enter_leave/ambient" or arm.startswith("hpyvm/")
     assert worker("arms.bare_refused", arm) == ("NotImplementedError" if two else [autogen_interface.REFUSED, 0])
 

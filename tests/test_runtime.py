@@ -71,7 +71,7 @@ def test_nesting(worker, arm, body):
 @pytest.mark.parametrize("body", ["nest", "nest_left"])
 @pytest.mark.parametrize("arm", ATTACHING)
 def test_nesting_refused(worker, arm, body):
-    """Of 65,537 acquisitions the innermost is refused: no body runs to its end, each caller sees it, the thread is as it was."""
+    """The 65,537th acquisition is refused: its body does not run, each caller sees that, and the thread is as it was."""
     assert worker("threads.nest_on_a_large_stack", arm, depth=DEEPEST, body=body) == [DEEPEST, 0, DEEPEST, 0, True]
     assert worker("threads.nest_on_a_large_stack", arm, depth=DEEPEST + 1, body=body) == [0, 1, 0, DEEPEST, True]
 
@@ -114,6 +114,6 @@ def test_threads_at_exit(worker, arm):
 
 @pytest.mark.parametrize("arm", FORMS)
 def test_other_interpreter(worker, arm):
-    """Attached to an interpreter without the runtime half: what was made in the main one switches there and back, others refuse."""
+    """In an interpreter without the runtime half, what was made in the main one switches there and back; others refuse."""
     made = arm == "enter_leave/token" or arm.startswith("trampoline/")
     assert worker("threads.other_interpreter", arm) == [[0, 7] if made else [-1, -1], True]

@@ -57,7 +57,7 @@ def test_use_after_free(worker):
 
 @pytest.mark.parametrize("alive", [0, PAGE - 1])
 def test_free_wrongly(worker, alive):
-    """Freeing one again, NULL or what is none is an error and changes nothing: no slot is given out twice, those alive live on."""
+    """Freeing one again, NULL or what is none is an error and changes nothing: no slot comes out twice, the others live on."""
     again, null, none = "the trampoline was freed before", "the trampoline is NULL", "this is no trampoline"
     said, distinct, called = worker("free_wrongly", alive=alive)
     assert said == [0, *(["ValueError", text] for text in (again, null, none, none, none))]

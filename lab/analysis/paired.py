@@ -79,7 +79,8 @@ class _Pair:
         """The times of arm and reference in ns, [process][round]."""
         return self.cell.times_ns[self.arm][self.rows], self.cell.times_ns[self.reference][self.other_rows]
 
-    def compare(self, subtract: Callable, clean: bool = False, centre: Callable = stats.process_medians) -> Sequence[np.ndarray]:
+    def compare(self, subtract: Callable, clean: bool = False,
+                centre: Callable = stats.process_medians) -> Sequence[np.ndarray]:
         """[subtract] (of lab.stats) of arm and reference, [process][round]; through a third one value for each pair of
         processes, made of the [centre] of either's rounds. [clean]: without the rounds in which either was disturbed."""
         if not self.through:
@@ -191,7 +192,8 @@ def _finding(pair: _Pair, rules: _Rules) -> Finding:
         absolute_ns=stats.median_interval(stats.process_medians(times), rules.confidence), floor_ns=float(np.nanmin(times)),
         reference_ns=reference_ns, added_ns=added,
         ratio=stats.ratio_interval(stats.process_medians(pair.compare(stats.pair_log_ratios)), rules.confidence),
-        mean_added_ns=stats.hierarchical_mean(pair.compare(stats.pair_differences, centre=_means), rules.seed, rules.confidence),
+        mean_added_ns=stats.hierarchical_mean(pair.compare(stats.pair_differences, centre=_means), rules.seed,
+                                              rules.confidence),
         p=math.nan if itself else stats.paired_p(medians), p_adjusted=p_adjusted, margin_ns=margin_ns, envelope_ns=envelope_ns,
         envelope_of=envelope_of, verdict="reference" if itself else _verdict(added, p_adjusted, margin_ns, envelope_ns, rules),
         below_resolution=not itself and abs(added.point) <= envelope_ns,

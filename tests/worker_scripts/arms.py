@@ -78,8 +78,8 @@ def bare_raises(subject):
 
 
 def bare_refused(subject):
-    """What a bare callback bound under attached_only answers to a thread that left Python execution, and how often its body ran;
-    or what binding it raises."""
+    """What a bare callback bound under attached_only answers to a thread that left Python execution, and how often its body
+    ran; or what binding it raises."""
     ran = []
 
     def play(bound):

@@ -248,8 +248,8 @@ def fork_inside(subject, helper):
 
 
 def other_interpreter(subject):
-    """[status, result] of an acquisition on a thread that is attached to a sub-interpreter, where the runtime half was not loaded;
-    the result says in which interpreter the body ran. Then whether the thread is as it was."""
+    """[status, result] of an acquisition on a thread that is attached to a sub-interpreter, where the runtime half was not
+    loaded; the result says in which interpreter the body ran. Then whether the thread is as it was."""
     source = """if True:
         import ctypes, os
         result = ctypes.c_int64(-1)

@@ -105,8 +105,8 @@ def use_after_free(libraries, **api):
 
 
 def free_wrongly(libraries, alive, **api):
-    """What freeing answers and says, with [alive] others: of a trampoline, of it again, of NULL, of addresses that are none; then
-    whether those that were alive, and more than a page of new ones, are distinct and call their helper."""
+    """What freeing answers and says, with [alive] others: of a trampoline, of it again, of NULL, of addresses that are none;
+    then whether those that were alive, and more than a page of new ones, are distinct and call their helper."""
     api = Api(libraries, **api)
     living = [api.new() for _ in range(alive)]
     trampoline = api.new()
