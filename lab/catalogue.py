@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -41,7 +42,7 @@ class Arm:
     abi: str                     # "universal" (built once), "cpython" or "hybrid" (built for each interpreter)
     capabilities: frozenset[str]
     why_not: Mapping[str, str]   # capability -> why it is lacking
-    claims: Mapping[str, str]    # probe -> outcome claimed
+    claims: Mapping[str, str | Mapping[str, str]]    # probe -> outcome claimed, or condition -> outcome
     policies: tuple[str, ...]    # which it may be bound under, of POLICIES; the first is the one it is measured under
 
     @property
@@ -56,6 +57,24 @@ class Arm:
     def file_stem(self) -> str:
         """The id as a file name: ``trampoline.plain``."""
         return file_stem(self.id)
+
+    def claimed(self, probe: str, words: Collection[str]) -> str:
+        """The outcome that is claimed of [probe] where [words] describe the case; "" for none.
+
+        A condition is ``all``, or words of which each must be among those given; of several that fit the last counts.
+        """
+        claim = self.claims.get(probe, "")
+        if isinstance(claim, str):
+            return claim
+        fitting = [outcome for condition, outcome in claim.items() if set(condition.split()) - {"all"} <= set(words)]
+        return fitting[-1] if fitting else ""
+
+    def claim_error(self, probe: str, found: str, expected: str) -> SpecError:
+        """What is wrong with the claim about [probe], and where."""
+        path = self.folder / ("variant.toml" if self.kind == "form" else "arm.toml")
+        lines = path.read_text(encoding="utf-8").splitlines()
+        line = next((number for number, text in enumerate(lines, 1) if text.startswith(probe)), 1)
+        return SpecError(path, line, found, expected)
 
     def lacks(self, requires) -> str | None:
         """Why this arm cannot take part where [requires] (capabilities) are needed; None if it can."""

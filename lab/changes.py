@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from lab import answer
 from lab.catalogue import TWIN_SUFFIX
+from lab.probes import name_of
 
 if TYPE_CHECKING:
     from lab.analysis.paired import Finding
@@ -127,7 +128,7 @@ def steps(tags: Sequence[str], findings: Iterable[Finding], conformance: Mapping
         pairs = [(finding, known[newer][key]) for key, finding in known[older].items() if key in known[newer]
                  and _has_interval(finding) and _has_interval(known[newer][key])]
         changes = tuple(Change(one, other) for one, other in pairs if changed(one, other))
-        answers = [{(each["probe"], each["arm"]): each["outcome"] for each in conformance.get(tag, ())}
+        answers = [{(name_of(each), each["arm"]): each["outcome"] for each in conformance.get(tag, ())}
                    for tag in (older, newer)]
         found.append(Step(older, newer, len(pairs), changes, len(answers[0].keys() & answers[1].keys()),
                           tuple(_outcomes(older, newer, *answers))))

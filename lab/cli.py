@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -81,17 +82,17 @@ def doctor():
 @click.option("--check", is_flag=True, help="Change nothing; fail if a generated file is not what the specs say.")
 def generate(check):
     """Make the header and the other generated files from the specs."""
-    from lab import autogen
+    from lab import autogen, conformance_docs
     top = _top()
     if check:
-        stale = autogen.check(top)
+        stale = [*autogen.check(top), *conformance_docs.check(top)]
         for path in stale:
             click.echo(f"{path.relative_to(top)} is not what the specifications say", err=True)
         if stale:
             raise LabError("generated files are stale", "run: lab generate")
-        click.echo(f"{len(autogen.render(top))} generated files are what the specifications say")
+        click.echo(f"{len(autogen.render(top)) + 1} generated files are what the specifications say")
         return
-    changed = autogen.generate(top)
+    changed = [*autogen.generate(top), *conformance_docs.generate(top)]
     for path in changed:
         click.echo(f"wrote {path.relative_to(top)}")
     if not changed:
@@ -116,56 +117,61 @@ def build(pythons):
 
 @cli.command()
 @click.argument("probes", nargs=-1)
-@click.option("--arm", "arms", multiple=True, help="An arm or a proposal. May be given more than once.")
+@click.option("--arm", "--form", "arms", multiple=True, help="An arm or a proposal. May be given more than once.")
 @click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
-def check(probes, arms, pythons):
+@click.option("--policy", multiple=True, help="Only under this policy: attach, attached_only.")
+@click.option("--mode", multiple=True, help="Only in this mode of HPy: universal, debug, trace.")
+@click.option("--lab-debug", "debug", multiple=True, help="Only with the lab's debug mode: off, on.")
+@click.option("--all", "slow", is_flag=True, help="The slow probes too, which are otherwise asked by name alone.")
+@click.option("--gdb", is_flag=True, help="Start the process of one probe and one arm under gdb.")
+def check(probes, arms, pythons, policy, mode, debug, slow, gdb):
     """Prove by running what each arm guarantees.
 
     PROBES are names of `lab list probes`, or all. Exits with 1 where an arm does not do what its .toml claims.
     """
-    from lab import bench as benching, catalogue, conformance, venvs
-    top = _top()
-    every_probe, every_arm = conformance.probes(), catalogue.arms(top)
-    conformance.check_claims(every_arm.values(), every_probe)
-    chosen = catalogue.select("probe", probes, every_probe)
+    from lab import bench as benching, catalogue, conformance, probes as reading, venvs
+    top, only = _top(), reading.wanted(policy=policy, mode=mode, debug=debug)
+    every_probe, every_arm = reading.read(), catalogue.arms(top)
+    reading.check_claims(every_arm.values(), every_probe)
+    chosen = reading.select(probes, every_probe, slow)
     taking_part = {arm.id: arm for arm in catalogue.select("arm", arms, every_arm)}
+    cases = reading.cases(chosen, taking_part.values(), only)
     found, libraries, unusable = venvs.ready(top, pythons, lambda text: click.echo(text, err=True))
+    with_debug = conformance.build_debug(top, found, cases, lambda text: click.echo(text, err=True))
+    if gdb:
+        _exit_if_unusable(unusable)
+        os.execvp("gdb", ["gdb", "--args", *conformance.alone(cases, found, libraries, with_debug, top)])
     broken = []
     for interpreter in found:
-        with _Bar(len(chosen) * len(taking_part), lambda elapsed_s, done: elapsed_s * (1 / done - 1) if done else None) as bar:
+        with _Bar(len(cases) or 1, lambda elapsed_s, done: elapsed_s * (1 / done - 1) if done else None) as bar:
             def progress(outcome):
-                said = f"{interpreter.tag} {outcome.probe} {outcome.arm}"
+                said = f"{interpreter.tag} {reading.name_of(outcome.as_dict())} {outcome.arm}"
                 bar.update(bar.done + 1, said)
                 if not sys.stdout.isatty() and outcome.outcome != "n/a":
                     click.echo(f"{said}: {outcome.outcome} ({outcome.seconds:.1f} s)")
 
-            outcomes = conformance.check(chosen, taking_part, interpreter, libraries, progress=progress)
-        _print_matrix(interpreter.tag, outcomes, list(taking_part))
+            outcomes = conformance.check(chosen, taking_part, interpreter, libraries, None, progress, debug=with_debug, only=only)
+        _print_matrix(interpreter.tag, outcomes)
         broken += [(interpreter, outcome) for outcome in outcomes if outcome.breaks_claim]
-        if len(chosen) == len(every_probe) and len(taking_part) == len(every_arm):
+        if reading.is_whole(outcomes, reading.cases(reading.select((), every_probe), every_arm.values())):
             benching.keep_conformance(top, interpreter, outcomes)
     for interpreter, outcome in broken:
-        click.echo(f"\n{interpreter.tag}: {outcome.arm} claims {outcome.expected} for {outcome.probe}, and it was "
-                   f"{outcome.outcome}:\n{outcome.detail}\n"
-                   f"alone: lab check {outcome.probe} --arm {outcome.arm} --python {interpreter.path}", err=True)
+        click.echo(f"\n{conformance.told(outcome, interpreter)}", err=True)
     _exit_if_unusable(unusable)
     if broken:
         raise SystemExit(1)
 
 
-def _print_matrix(tag, outcomes, arms):
+def _print_matrix(tag, outcomes):
+    from lab import guarantees
     from rich.table import Table
-    table = Table(title=f"conformance, {tag}", title_justify="left", box=None, pad_edge=False)
-    table.add_column("arm")
-    probes = list(dict.fromkeys(outcome.probe for outcome in outcomes))
-    for probe in probes:
-        table.add_column(probe)
-    colours = {"ok": "green", "n/a": "dim", "refused": "yellow"}
-    cells = {(outcome.arm, outcome.probe): outcome.outcome for outcome in outcomes}
-    for arm in arms:
-        row = [cells[arm, probe] for probe in probes]
-        table.add_row(arm, *(_text(outcome, colours.get(outcome, "red")) for outcome in row))
-    _show(table)
+    found = guarantees.matrix([outcome.as_dict() for outcome in outcomes])
+    colours = {"n/a": "dim", "good": "green", "bad": "yellow", "unexpected": "red"}
+    heads = ("probe", *(arm.replace("/", "/\n") for arm in found["arms"]))
+    table = Table(*heads, title=f"conformance, {tag}", title_justify="left", box=None, pad_edge=False)
+    for probe, cells in found["rows"].items():
+        table.add_row(probe, *(_text(cell["text"], colours[cell["kind"]]) for cell in cells))
+    _show(table, whole=True)
 
 
 @cli.command()
@@ -353,11 +359,11 @@ def compare(runs, form, by):
 @click.argument("what", type=click.Choice(["arms", "scenarios", "probes", "interpreters"]))
 def list_(what):
     """What there is."""
-    from lab import catalogue, conformance, interpreters, venvs
+    from lab import catalogue, interpreters, probes, venvs
     rows = {
         "arms": lambda: [(arm.id, arm.kind, arm.summary) for arm in catalogue.arms(_top()).values()],
         "scenarios": lambda: [(each.name, each.thread, each.question) for each in catalogue.scenarios(_top()).values()],
-        "probes": lambda: [(each.name, " ".join(each.requires), each.question) for each in conformance.probes().values()],
+        "probes": lambda: [(each.name, " ".join(each.requires), each.question) for each in probes.read().values()],
         "interpreters": lambda: venvs.overview(_top(), interpreters.find()),
     }[what]()
     width = [max(len(row[column]) for row in rows) for column in (0, 1)]

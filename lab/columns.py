@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lab import answer
+from lab import guarantees as answered
 from lab.catalogue import TWIN_SUFFIX
 from lab.units import format_ns
 
@@ -229,44 +230,29 @@ def guarantees(columns: Sequence[Column], kinds: Mapping[str, str]) -> dict | No
     probed = [column for column in columns if column.run.conformance.get(column.tag)]
     if not probed:
         return None
-    found: dict[tuple[str, str], list[tuple[str, Mapping]]] = {}
+    fields: dict[tuple[str, str], list[tuple[str, Mapping]]] = {}
     for column in probed:
         for result in column.run.conformance[column.tag]:
-            found.setdefault((result["probe"], result["arm"]), []).append((column.label, result))
+            fields.setdefault((result["probe"], result["arm"]), []).append((column.label, result))
     order = {arm: place for place, arm in enumerate(kinds)}
-    arms = sorted({arm for _, arm in found}, key=lambda arm: (order.get(arm, len(order)), arm))
+    arms = sorted({arm for _, arm in fields}, key=lambda arm: (order.get(arm, len(order)), arm))
     labels = [column.label for column in probed]
-    return {"arms": arms, "total": sum(map(len, found.values())), "labels": labels,
-            "without": [column.label for column in columns if column not in probed], "differing": _differing(found, labels),
-            "rows": [{"probe": probe, "cells": [_answers(found.get((probe, arm), []), labels) for arm in arms]}
-                     for probe in dict.fromkeys(probe for probe, _ in found)]}
+    return {"arms": arms, "total": sum(map(len, fields.values())), "labels": labels,
+            "without": [column.label for column in columns if column not in probed],
+            "differing": [_with_where(each, labels) for each in answered.differing(fields)],
+            "rows": [{"probe": probe, "cells": [_answers(fields.get((probe, arm), []), labels) for arm in arms]}
+                     for probe in dict.fromkeys(probe for probe, _ in fields)]}
 
 
 def _answers(results: Sequence[tuple[str, Mapping]], labels: Sequence[str]) -> list[dict]:
-    """The answers to one probe of one arm, the most frequent first, each with the columns that gave it."""
-    groups: dict[tuple[str, str], dict] = {}
-    for label, result in results:
-        group = groups.setdefault((result["outcome"], result["expected"]), {"result": result, "labels": []})
-        group["labels"].append(label)
-    missing = [label for label in labels if label not in {label for label, _ in results}]
-    ordered = sorted(groups.values(), key=lambda group: -len(group["labels"]))
-    return [{**group, "where": "" if len(ordered) == 1 and not missing else where(group["labels"], labels),
-             "differs": _differs(group["result"])} for group in ordered]
+    """The answers to one probe of one arm, each with the columns that gave it."""
+    return [{**_with_where(each, labels), "differs": answered.differs(each["result"]),
+             "unexpected": answered.unexpected(each["result"])}
+            for each in answered.answers(results, answered.by_outcome)]
 
 
-def _differs(result: Mapping) -> bool:
-    return bool(result["expected"]) and result["outcome"] != result["expected"]
-
-
-def _differing(found: Mapping, labels: Sequence[str]) -> list[dict]:
-    """The answers that are not what the design claims, those that are alike on several columns together."""
-    groups: dict[tuple, dict] = {}
-    for results in found.values():
-        for label, result in results:
-            if _differs(result):
-                key = tuple(result[name] for name in ("probe", "arm", "outcome", "expected", "detail"))
-                groups.setdefault(key, {"result": result, "labels": []})["labels"].append(label)
-    return [{**group, "where": where(group["labels"], labels) if len(labels) > 1 else ""} for group in groups.values()]
+def _with_where(answers: dict, labels: Sequence[str]) -> dict:
+    return {**answers, "where": "" if set(answers["labels"]) == set(labels) else where(answers["labels"], labels)}
 
 
 def heads(columns: Sequence[Column]) -> list[list[dict]]:

@@ -1,122 +1,188 @@
-"""The conformance suite: every probe on every arm it applies to, each in a process of its own with a time limit.
+"""The conformance suite: every case of the probes (probes.py), each in a process of its own with a time limit.
 
-A probe is a file in lab/worker/probes/. Outcomes: ok, refused, wrong (it ran, and did something else than it should have),
-crash (with the signal), hang, n/a (with why). The job of a probe process: {"probe": path, "arm": {id, path, abi},
-"libraries"}; its answer: {"outcome", "detail"}.
+The job of a probe process: {"probe": path, "arm": {id, path, abi, policy, mode, debug}, "api": what the runtime half's table
+offers, and what of it belongs to the arm, "libraries"}; its answer: {"outcome", "detail"}.
 """
 
 from __future__ import annotations
 
-import ast
+import concurrent.futures
+import json
+import os
+import re
+import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab.catalogue import CAPABILITIES, Arm
+from lab import builder, catalogue, probes, roles, spec
 from lab.builder import Libraries
-from lab.errors import SpecError, WorkerError
-from lab.executor import ProcessExecutor
+from lab.catalogue import Arm
+from lab.errors import LabError, MissingTool, WorkerError
+from lab.executor import ProcessExecutor, WorkerFailure
 from lab.interpreters import Interpreter
+from lab.probes import Case, Probe
 
 LIMIT_S = 20.0
-OUTCOMES = ("ok", "refused", "wrong", "crash", "hang")      # that an arm can claim
-PROBES = Path(__file__).resolve().parent / "worker" / "probes"
-
-
-@dataclass(frozen=True)
-class Probe:
-    """One question about an arm."""
-
-    name: str
-    question: str                   # the first sentence of the file's docstring
-    why: str                        # the rest of it
-    requires: tuple[str, ...]       # capabilities an arm must have
-    path: Path
+WORKER = Path(__file__).resolve().parent / "worker" / "probe.py"
+# what the debug modes say before they end the process
+_REPORT_OF_THE_LAB = re.compile(r"^HPy Context Lab: .*", re.M)
+_REPORT_OF_HPY = re.compile(r".*(?:Wrong HPy Context|Invalid usage of).*")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a probe saw on an arm, beside what the arm claims."""
+    """What came of one case, beside what was expected."""
 
     probe: str
     arm: str
-    outcome: str                    # ok, refused, wrong, crash, hang, n/a
-    expected: str                   # what the arm's .toml claims; "" where it claims nothing
+    policy: str
+    mode: str                       # of HPy
+    debug: str                      # of the lab: "off", "on"
+    outcome: str                    # of probes.OUTCOMES, or "n/a"
+    expected: str                   # what the arm's .toml claims; what the probe expects, where that claims nothing
+    claimed: bool                   # which of the two
     detail: str
+    output: str                     # what the process wrote, where the outcome is neither "ok" nor "n/a"
     seconds: float
 
     @property
     def breaks_claim(self) -> bool:
         """Whether the arm claims something else than what happened."""
-        return bool(self.expected) and self.outcome != self.expected
+        return self.claimed and self.outcome not in (self.expected, "n/a")
 
     def as_dict(self) -> dict:
         return asdict(self)
 
 
-def probes(folder: Path = PROBES) -> dict[str, Probe]:
-    """Every probe by its name, read from the files without running them. Raises SpecError."""
-    return {path.stem: _read(path) for path in sorted(folder.glob("*.py"))}
+class Suite:
+    """What the processes of one interpreter are started with. [debug]: with extension halves of the lab's debug mode."""
+
+    def __init__(self, interpreter: Interpreter, libraries: Libraries, debug: Libraries | None = None, top: Path | None = None):
+        self.interpreter, self.libraries, self.debug = interpreter, libraries, debug
+        self._spec = spec.load(top or catalogue.root())
+
+    def job(self, case: Case) -> dict:
+        """What the process of [case] is told."""
+        tag, libraries = self.interpreter.tag, self._of(case)
+        return {"probe": str(case.probe.path), "libraries": libraries.for_worker(tag), "api": self._api(case.arm),
+                "arm": {"id": case.arm.id, "path": str(libraries.arm(tag, case.arm.id)), "abi": case.arm.abi,
+                        "capabilities": sorted(case.arm.capabilities), **case.axes}}
+
+    def why_not(self, case: Case) -> str:
+        """Why there can be no process for [case]; "" where there can."""
+        return case.why_not or self._of(case).unavailable.get((self.interpreter.tag, case.arm.id), "")
+
+    def command(self, case: Case, job: Path) -> list[str]:
+        """What starts [case] by itself, with its job in the file [job], which is written."""
+        job.write_text(json.dumps(self.job(case)), encoding="utf-8")
+        return [self.interpreter.path, "-u", str(WORKER), str(job)]
+
+    def _of(self, case: Case) -> Libraries:
+        return self.debug if case.debug == "on" and self.debug else self.libraries
+
+    def _api(self, arm: Arm) -> dict:
+        def described(function):
+            of = roles.signature(function.node)
+            return {"name": function.name, "role": function.role, "reach": function.reach, "entry": function.implementation,
+                    "result": of.result, "parameters": [parameter.type for parameter in of.parameters]}
+
+        return {"entries": [each.implementation for each in self._spec.table_functions],
+                "functions": [described(each) for each in self._spec.functions if each.arm == arm.id]}
 
 
-def _read(path: Path) -> Probe:
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise SpecError(path, error.lineno or 1, f"no Python: {error.msg}", "a probe (see the files beside it)") from None
-    document = ast.get_docstring(tree)
-    requires = next((ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)
-                     and [target.id for target in node.targets if isinstance(target, ast.Name)] == ["REQUIRES"]), None)
-    if not document or requires is None:
-        raise SpecError(path, 1, "no docstring" if not document else "no REQUIRES", "a docstring and REQUIRES = (…)")
-    for capability in sorted(set(requires) - CAPABILITIES):
-        raise SpecError(path, 1, f"{capability!r} in REQUIRES", "capabilities: " + ", ".join(sorted(CAPABILITIES)))
-    question, _, why = document.partition("\n\n")
-    return Probe(path.stem, " ".join(question.split()), why.strip(), tuple(requires), path)
+def build_debug(top: Path, found: Sequence[Interpreter], cases: Iterable[Case], say: Callable[[str], None]) -> Libraries | None:
+    """Everything with extension halves of the lab's debug mode, where one of [cases] is of that; raises as builder.build."""
+    if not any(case.debug == "on" for case in cases):
+        return None
+    return builder.build(top, found, lambda output: say(f"built {output}"), debug=True)
 
 
-def check_claims(arms: Iterable[Arm], known: Mapping[str, Probe]) -> None:
-    """Raise SpecError for a claim about a probe that is not there, or of an outcome that cannot be."""
-    for arm in arms:
-        path = arm.folder / ("variant.toml" if arm.kind == "form" else "arm.toml")
-        for name, outcome in arm.claims.items():
-            if name in known and outcome in OUTCOMES:
-                continue
-            lines = path.read_text(encoding="utf-8").splitlines()
-            line = next((number for number, text in enumerate(lines, 1) if text.startswith(name)), 1)
-            raise SpecError(path, line, f"the claim {name} = {outcome!r}", f"a probe ({', '.join(known)}) and one of "
-                            + ", ".join(OUTCOMES))
+def alone(cases: Sequence[Case], found: Sequence[Interpreter], libraries: Libraries, debug: Libraries | None,
+          top: Path) -> list[str]:
+    """The command that starts the first of [cases] by itself, as under a debugger, with its job in build/probe.json.
+
+    Raises LabError where they are of more than one probe, arm or interpreter, where it cannot be asked, and without gdb.
+    """
+    suite = Suite(found[0], libraries, debug, top)
+    if len({(case.probe.name, case.arm.id) for case in cases}) != 1 or len(found) != 1:
+        raise LabError("a debugger takes one process", "name one probe, one --form and one --python; of its cases "
+                       "the first is started, unless --policy, --mode, --lab-debug say which")
+    if suite.why_not(cases[0]):
+        raise LabError(f"{cases[0].probe.name} cannot be asked of {cases[0].arm.id}: {suite.why_not(cases[0])}")
+    if shutil.which("gdb") is None:
+        raise MissingTool("gdb is missing", "apt-get install gdb")
+    return suite.command(cases[0], top / "build" / "probe.json")
 
 
 def check(chosen: Iterable[Probe], arms: Mapping[str, Arm], interpreter: Interpreter, libraries: Libraries,
           environment: Mapping[str, str] | None = None, progress: Callable[[Outcome], None] = lambda outcome: None,
-          limit_s: float = LIMIT_S) -> list[Outcome]:
-    """Run each of [chosen] on each of [arms] (by id); outcomes in that order. [progress] is told each as it comes."""
-    executor = ProcessExecutor(interpreter.path, PROBES.parent / "probe.py", environment or {})
+          limit_s: float | None = None, *, debug: Libraries | None = None,
+          only: Mapping[str, Sequence[str]] | None = None) -> list[Outcome]:
+    """Ask [chosen] of [arms] (by id) wherever they are asked, a process for each processor; outcomes in that order.
+
+    progress: told each in turn. limit_s: instead of the probes' own. debug: extension halves with the lab's debug mode; without
+    it that is left out. only: as in probes.cases. Never to be called while something is measured.
+    """
+    if debug is None:
+        only = {**(only or {}), "debug": ["off"]}
+    suite = Suite(interpreter, libraries, debug)
+    executor = ProcessExecutor(interpreter.path, WORKER, environment)
     outcomes = []
-    for probe in chosen:
-        for arm in arms.values():
-            outcome = run_one(probe, arm, interpreter, libraries, executor, limit_s)
-            progress(outcome)
-            outcomes.append(outcome)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        try:
+            cases = probes.cases(chosen, arms.values(), only)
+            for outcome in pool.map(lambda case: run_one(suite, case, executor, limit_s), cases):
+                progress(outcome)
+                outcomes.append(outcome)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return outcomes
 
 
-def run_one(probe: Probe, arm: Arm, interpreter: Interpreter, libraries: Libraries, executor: ProcessExecutor,
-            limit_s: float = LIMIT_S) -> Outcome:
-    """Run one probe on one arm in a process of its own."""
-    expected = arm.claims.get(probe.name, "")
-    why_not = libraries.unavailable.get((interpreter.tag, arm.id)) or arm.lacks(probe.requires)
+def run_one(suite: Suite, case: Case, executor: ProcessExecutor, limit_s: float | None = None) -> Outcome:
+    """Run one case in a process of its own."""
+    begin, why_not = time.monotonic(), suite.why_not(case)
     if why_not:
-        return Outcome(probe.name, arm.id, "n/a", expected, why_not, 0.0)
-    job = {"probe": str(probe.path), "libraries": libraries.for_worker(interpreter.tag),
-           "arm": {"id": arm.id, "path": str(libraries.arm(interpreter.tag, arm.id)), "abi": arm.abi,
-                   "policy": arm.policies[0]}}
-    begin = time.monotonic()
-    try:
-        answer = executor.execute(job, limit_s)
-    except WorkerError as error:
-        answer = {"outcome": "hang" if error.message.startswith("hung") else "crash",
-                  "detail": f"{error.message}\n{error.last_words}".strip()}
-    return Outcome(probe.name, arm.id, answer["outcome"], expected, answer["detail"], time.monotonic() - begin)
+        outcome, detail, output = "n/a", why_not, ""
+        begin = None
+    else:
+        try:
+            answer = executor.execute(suite.job(case), limit_s or case.probe.limit_s or LIMIT_S)
+            outcome, detail, output = answer["outcome"], answer["detail"], answer["error"]["last_words"]
+        except WorkerFailure as failure:
+            outcome, detail, output = _ended(case, failure)
+    claim = case.claimed(suite.interpreter.tag)
+    return Outcome(case.probe.name, case.arm.id, **case.axes, outcome=outcome, expected=claim or case.probe.expects[case.debug],
+                   claimed=bool(claim), detail=detail, output="" if outcome in ("ok", "n/a") else output,
+                   seconds=0.0 if begin is None else time.monotonic() - begin)
+
+
+def _ended(case: Case, failure: WorkerError) -> tuple[str, str, str]:
+    """(outcome, detail, output) of a process that did not end well."""
+    said = failure.last_words
+    if failure.message.startswith("hung"):
+        return "hang", failure.message, said
+    report = _REPORT_OF_THE_LAB.search(said) if case.debug == "on" else None
+    report = report or (_REPORT_OF_HPY.search(said) if case.mode == "debug" else None)
+    if not report or "SIGABRT" not in failure.message:
+        return "crash", failure.message, said
+    if case.probe.detects not in report[0]:
+        return "wrong", f"another report than {case.probe.detects!r}: {report[0]}", said
+    return "detected", report[0], said
+
+
+def command_alone(outcome: Outcome, python: str) -> str:
+    """The command line that runs the case of [outcome] again, and nothing else."""
+    return (f"lab check {outcome.probe} --arm {outcome.arm} --policy {outcome.policy} --mode {outcome.mode} "
+            f"--lab-debug {outcome.debug} --python {python}")
+
+
+def told(outcome: Outcome, interpreter: Interpreter) -> str:
+    """Which claim an outcome breaks, what the process wrote, and the command that shows it alone."""
+    lines = [f"{interpreter.tag}: {outcome.arm} claims {outcome.expected} for {probes.name_of(outcome.as_dict())}, and it was "
+             f"{outcome.outcome}:", outcome.detail]
+    lines += ["it wrote:", outcome.output] if outcome.output else []
+    return "\n".join([*lines, f"alone: {command_alone(outcome, interpreter.path)}"])

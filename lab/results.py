@@ -18,7 +18,7 @@ from lab import samples
 from lab.catalogue import file_stem
 from lab.errors import ResultsError, UnknownName, WorkerError
 from lab.journal import RESTORE, Journal, Ledger, dump_json, parse_json, read_journal
-from lab.results_schema import HEADER, SCHEMA, check_schema, read_header
+from lab.results_schema import HEADER, SCHEMA, check_schema, complete_row, read_header
 
 if TYPE_CHECKING:
     import pandas
@@ -249,7 +249,8 @@ def load(folder: Path) -> Run:
     state = _read(folder)
     _replay(state)
     crosscheck = {(name.split("/")[1], suite.get_metadata()["lab_arm"]): suite for name, suite in state.crosscheck.items()}
-    return Run(folder, state.header, samples.frame(state.suites), crosscheck, state.conformance,
+    conformance = {tag: [complete_row(row) for row in rows] for tag, rows in state.conformance.items()}
+    return Run(folder, state.header, samples.frame(state.suites), crosscheck, conformance,
                samples.warmup_frame(state.suites), state.metadata, state.counts)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ("native", "drivers", "universal")
-LIMIT_S = 120
+LIMIT_S = 300
 _measured: dict[str, Path] = {}
 
 

@@ -17,9 +17,9 @@ HOUSE = [
     "debug pytest_plugin",
     "cheader roles spec catalogue interpreters stats plan samples journal results_schema results",
     "debug_wrappers autogen environment builder venvs",
-    "doctor executor driver conformance counting bench",
+    "doctor executor driver probes conformance conformance_docs counting bench",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* claims decision",
-    "plots answer tables changes columns detail report",
+    "plots answer tables changes guarantees columns detail report",
     "cli",
 ]
 HEAVY = {"pandas", "numpy", "matplotlib", "scipy", "pyperf", "jinja2", "pycparser", "cffi"}

@@ -167,7 +167,7 @@ def test_budget_too_small_for_one_process_of_each(tree):
 
 def test_conformance_is_taken_along_while_it_holds(tree, interpreter):
     """What ``lab check`` found goes into the next run, unless a source or a binary has changed; rubbish is passed over."""
-    found = [conformance.Outcome("nesting", "hpyvm/pointer", "ok", "ok", "seen", 0.1)]
+    found = [conformance.Outcome("nesting", "hpyvm/pointer", "attach", "universal", "on", "ok", "ok", True, "seen", "", 0.1)]
     kept = bench.conformance_file(tree)
     kept.write_text("{")
     bench.keep_conformance(tree, interpreter, found)

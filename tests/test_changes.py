@@ -12,6 +12,7 @@ from test_answer import DEPENDENT, FORMS, REFERENCE, SCENARIOS, THROUGHPUT, make
 
 from lab import answer, changes
 from lab.analysis.paired import Finding
+from lab.results_schema import complete_row
 
 OLD, NEW, PYPY = "cpython3.11", "cpython3.12", "pypy3.11"
 
@@ -31,7 +32,7 @@ def step(older: list[Finding], newer: list[Finding], conformance: dict | None = 
 
 
 def probe(name: str, arm: str, outcome: str) -> dict:
-    return {"probe": name, "arm": arm, "outcome": outcome, "expected": "ok", "detail": "", "seconds": 0.1}
+    return complete_row({"probe": name, "arm": arm, "outcome": outcome, "expected": "ok", "detail": "", "seconds": 0.1})
 
 
 @pytest.mark.parametrize("tags, expected", [

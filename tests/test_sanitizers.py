@@ -14,7 +14,7 @@ import pytest
 from lab_tree import copy_tree
 from run_in_worker import FORMS, SCRIPTS, TOP, Worker, compile_helper
 
-from lab import builder, catalogue, conformance, spec
+from lab import builder, catalogue, conformance, probes, spec
 from lab.environment import find_compiler
 
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
@@ -45,7 +45,7 @@ def sanitized(interpreter, tmp_path_factory):
 def test_probes_under_address_and_undefined(interpreter, sanitized):
     """Every probe ends on every arm as it does without, and the sanitizers find nothing."""
     libraries, environment = sanitized
-    outcomes = conformance.check(conformance.probes().values(), catalogue.arms(TOP), interpreter, libraries,
+    outcomes = conformance.check(probes.read().values(), catalogue.arms(TOP), interpreter, libraries,
                                  {**os.environ, **environment}, limit_s=LIMIT_S)
     assert [(each.probe, each.arm, each.detail) for each in outcomes if each.outcome not in (each.expected or "ok", "n/a")] == []
     assert sum(each.outcome == "ok" for each in outcomes) >= 4 * len(FORMS) - 3
@@ -100,7 +100,7 @@ def test_threads_under_helgrind(under_helgrind, libraries, probe):
     """Helgrind sees no data race and no wrong lock order in the runtime half, on foreign threads and on Python's own."""
     interpreter, folder = under_helgrind
     arms = catalogue.arms(TOP)
-    outcomes = conformance.check([conformance.probes()[probe]], {name: arms[name] for name in UNDER_HELGRIND}, interpreter,
+    outcomes = conformance.check([probes.read()[probe]], {name: arms[name] for name in UNDER_HELGRIND}, interpreter,
                                  libraries, {**os.environ, "PYTHONMALLOC": "malloc"}, limit_s=LIMIT_S)
     assert [(each.arm, each.outcome) for each in outcomes] == [(name, "ok") for name in UNDER_HELGRIND]
     assert findings(folder) == []

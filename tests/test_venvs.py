@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from lab import builder, catalogue, conformance, interpreters, venvs
+from lab import builder, catalogue, conformance, interpreters, probes, venvs
 from lab.errors import InterpreterError
 
 
@@ -124,7 +124,7 @@ def test_a_build_without_the_gil_is_recognised_and_built(tmp_path, libraries):
     fake = dataclasses.replace(interpreters.current(), tag="cpython3.13t", free_threaded=True)
     found = builder.build(catalogue.root(), [fake])
     assert found.runtimes["cpython3.13t"].parent.name == "cpython3.13t"
-    outcomes = conformance.check([conformance.probes()["returned_ctx"]], {"hpyvm/pointer": catalogue.arms()["hpyvm/pointer"]},
+    outcomes = conformance.check([probes.read()["returned_ctx"]], {"hpyvm/pointer": catalogue.arms()["hpyvm/pointer"]},
                                  fake, found)
     assert [outcome.outcome for outcome in outcomes] == ["ok"]
     assert "is unknown" in fake.unknown

@@ -144,12 +144,35 @@ static int64_t nest_left(HPyContext *ctx, HPy captured, void *data, int64_t arg)
     return nest_level(ctx, data, arg, 1);
 }
 
+/* With [arg] 0: whether an exception is pending, which is left as it is. Else set ValueError and call back through the
+   native_run at [data] with 0, for [arg] 2 with Python execution left around that; the sum of 2 for an exception that was
+   pending inside and 1 for one that is pending afterwards, where it is cleared. */
+static int64_t pending(HPyContext *ctx, HPy captured, void *data, int64_t arg)
+{
+    (void)captured;
+    native_run *run = data;
+    int64_t inside = 0;
+    if (arg == 0)
+        return HPyErr_Occurred(ctx) != 0;
+    HPyErr_SetString(ctx, ctx->h_ValueError, "set before the callback");
+    HPyThreadState left;
+    if (arg == 2)
+        left = HPy_LeavePythonExecution(ctx);
+    int status = run->call(run->closure, 0, &inside);
+    if (arg == 2)
+        HPy_ReenterPythonExecution(ctx, left);
+    int after = HPyErr_ExceptionMatches(ctx, ctx->h_ValueError) != 0;
+    HPyErr_Clear(ctx);
+    return status == 0 ? 2 * inside + after : 0;
+}
+
 static const struct {
     const char *name;
     HPyLab_Body body;
 } bodies[] = {
     {"nothing", nothing}, {"work", work},           {"python", python}, {"compare", compare},
     {"raise", raise_error}, {"nest", nest}, {"nest_left", nest_left}, {"captured", with_captured},
+    {"pending", pending},
 };
 
 /* address(name) -> int: where a body is. Raises LookupError. */

@@ -1,5 +1,6 @@
 /* Flavours of contexts: see contexts.h. */
 #include "runtime.h"
+#include "debug.h"
 
 #include "debug_contexts.h"
 
@@ -7,8 +8,8 @@
 
 HPyContext *hpyrt_admitted[HPYRT_FLAVOURS];
 
-/* By the name: CPython's are "HPy Universal ABI (CPython backend)", "HPy Debug Mode ABI" and "HPy Trace Mode ABI"; PyPy's end in
-   "(PyPy backend)". */
+/* By the name: CPython's are "HPy Universal ABI (CPython backend)", "HPy Debug Mode ABI" and "HPy Trace Mode ABI"; all of
+   PyPy's end in "(PyPy backend)". */
 hpyrt_flavour hpyrt_flavour_of(const HPyContext *ctx)
 {
     if (strstr(ctx->name, "Debug Mode") != NULL)
@@ -19,6 +20,7 @@ hpyrt_flavour hpyrt_flavour_of(const HPyContext *ctx)
 /* The universal context and the trace context are one object each, so that they stand for themselves. */
 HPyContext *hpyrt_admit(HPyContext *ctx)
 {
+    ctx = hpyrt_original_context(ctx);      /* a copy that the lab's debug mode handed out ends with its acquisition */
     hpyrt_flavour flavour = hpyrt_flavour_of(ctx);
     HPyContext *admitted = flavour == HPYRT_DEBUG ? hpyrt_admit_debug_context(ctx) : ctx;
     if (admitted != NULL)

@@ -29,6 +29,11 @@ extern HPyContext *hpyrt_admitted[HPYRT_FLAVOURS];
    calling thread is attached, and a debug context has been admitted. */
 HPyContext *hpyrt_lend_debug_context(void);
 
+/* A debug context for a caller who will never say that he is done with it: valid until the calling thread ends, and usable now,
+   which those are not that an HPy call under way on this thread was given. So it is the same one for each such depth. NULL when
+   there is no memory. The calling thread is attached, and a debug context has been admitted. */
+HPyContext *hpyrt_borrow_debug_context(void);
+
 /* Whether the calling thread is inside of a tp_traverse, where Python must not be called. It can be told of extensions in the
    debug flavour alone, once a debug context has been admitted, and on PyPy not at all: false there. */
 bool hpyrt_in_traverse(void);

@@ -4,6 +4,8 @@
 #include "debug_contexts.h"
 
 #include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,20 +13,17 @@
 #define NAME "HPy Debug Mode ABI"
 #define FEWEST_IDLE 16          /* as many as HPy's ring: so long is a context that was given back known to be stale */
 
-/* debug_internal.h's numbers; a test compiles this with others. */
-#ifndef HPYRT_DEBUG_INFO_MAGIC
-#define HPYRT_DEBUG_INFO_MAGIC 0xDEB00FF
-#endif
-#ifndef HPYRT_DEBUG_BLOCK_MAGIC
-#define HPYRT_DEBUG_BLOCK_MAGIC 0xDDA003F
-#endif
+/* HPY_DEBUG_INFO_MAGIC and HPY_DEBUG_CTX_INFO_MAGIC of debug_internal.h. */
+#define INFO_MAGIC 0xDEB00FF
+#define BLOCK_MAGIC 0xDDA003F
 
-/* A context of the pool, in two pieces of memory as HPy's own are: what finds an HPy context may look at their sizes. */
+/* A context of the pool, in two pieces of memory as HPy's own are: another runtime half that finds one in the ring looks at the
+   sizes. */
 typedef struct pooled pooled;
 struct pooled {
     hpyrt_debug_block block;    /* first: the context's _private leads here */
     HPyContext *context;
-    pooled *next;
+    pooled *next;               /* among the idle, those borrowed by one thread, or those left behind */
 };
 
 static struct {
@@ -56,7 +55,7 @@ static const char *check_block(const HPyContext *ctx)
         return "their ABI is another";
     if (!has_size(ctx->_private, sizeof(hpyrt_debug_block)))
         return "their private data has another size";
-    if (hpyrt_block_of(ctx)->magic != HPYRT_DEBUG_BLOCK_MAGIC)
+    if (hpyrt_block_of(ctx)->magic != BLOCK_MAGIC)
         return "their private data has another magic number";
     return NULL;
 }
@@ -65,17 +64,15 @@ static const char *check_info(hpyrt_debug_info *info)
 {
     if (!has_size(info, sizeof *info))
         return "what they share has another size";
-    if (info->magic != HPYRT_DEBUG_INFO_MAGIC)
+    if (info->magic != INFO_MAGIC)
         return "what they share has another magic number";
-    if (info->universal == NULL || hpyrt_flavour_of(info->universal) != HPYRT_UNIVERSAL)
-        return "what they wrap is not the universal context";
     if (info->next >= HPYRT_DEBUG_RING)
         return "their ring has another size";
     return NULL;
 }
 
-/* NULL if [ctx], a valid one, its block, what it shares with others and the whole ring are laid out as debug_contexts.h says. In
-   an order that reads nothing before its place is known. */
+/* NULL if [ctx], a valid one, its block, what it shares with others and the whole ring are laid out as debug_contexts.h says;
+   else what differs. Nothing is read before the size of where it lies is known. */
 static const char *check_layout(const HPyContext *ctx)
 {
     const char *differs = check_block(ctx);
@@ -162,8 +159,35 @@ static pooled *take_oldest(void)
     return one;
 }
 
+static void put_last(pooled *one)
+{
+    one->block.valid = false;
+    one->next = NULL;
+    if (idle.first == NULL)
+        idle.first = one;
+    else
+        idle.last->next = one;
+    idle.last = one;
+    idle.count++;
+}
+
+/* What threads had borrowed that have ended since. */
+static pooled *_Atomic left_behind;
+
+static void collect_left_behind(void)
+{
+    pooled *one = atomic_exchange_explicit(&left_behind, NULL, memory_order_acquire);
+    while (one != NULL) {
+        pooled *next = one->next;
+        put_last(one);
+        one = next;
+    }
+}
+
 HPyContext *hpyrt_lend_debug_context(void)
 {
+    if (atomic_load_explicit(&left_behind, memory_order_relaxed) != NULL)
+        collect_left_behind();
     pooled *one = idle.count < FEWEST_IDLE ? make() : NULL;
     if (one == NULL && (one = take_oldest()) == NULL)
         return NULL;
@@ -173,13 +197,48 @@ HPyContext *hpyrt_lend_debug_context(void)
 
 void hpyrt_take_back(HPyContext *lent)
 {
+    put_last(lent->_private);
+}
+
+/* ---- contexts that nobody gives back ---- */
+
+static pthread_key_t borrowed;      /* the calling thread's, the last one first */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool has_key;
+
+/* Runs when an OS thread ends, which is not attached. */
+static void leave_behind(void *first)
+{
+    pooled *last = first;
+    while (last->next != NULL)
+        last = last->next;
+    last->next = atomic_load_explicit(&left_behind, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&left_behind, &last->next, first, memory_order_release, memory_order_relaxed))
+        ;
+}
+
+static void make_key(void)
+{
+    has_key = pthread_key_create(&borrowed, leave_behind) == 0;
+}
+
+HPyContext *hpyrt_borrow_debug_context(void)
+{
+    pthread_once(&once, make_key);
+    if (!has_key)
+        return NULL;
+    pooled *first = pthread_getspecific(borrowed);
+    for (pooled *one = first; one != NULL; one = one->next)
+        if (one->block.valid)
+            return one->context;
+    HPyContext *lent = hpyrt_lend_debug_context();
+    if (lent == NULL)
+        return NULL;
     pooled *one = lent->_private;
-    one->block.valid = false;
-    one->next = NULL;
-    if (idle.first == NULL)
-        idle.first = one;
-    else
-        idle.last->next = one;
-    idle.last = one;
-    idle.count++;
+    one->next = first;
+    if (pthread_setspecific(borrowed, one) != 0) {
+        hpyrt_take_back(lent);
+        return NULL;
+    }
+    return lent;
 }

@@ -5,15 +5,16 @@
    looks there first and ends the process with "Wrong HPy Context!" if it may not. A call into an extension makes the context
    that it passes valid and, when the call is over, invalid again, so that an extension that kept it is found out.
 
-   Where HPy takes the contexts that it passes from, they do not last: it has a ring of 16 and uses each 17th call the first one
-   again, also while that call is still running. Nested 16 deep, or with 16 calls on other threads while one has left Python, it
-   invalidates what is in use. So the runtime half has a pool of its own, which grows: for what it lends, and, through a hook, for
-   HPy's calls as well (hpyrt_hook_debug_calls).
+   HPy takes the contexts that it passes from a ring of 16, so that each 17th call gets the first one again, also while the
+   first call is still running, and leaves it invalid. That happens 16 calls deep, where native code lies in between, and after
+   16 calls on other threads while one has left Python. So the runtime half has a pool of its own, which grows: for what it
+   lends, and, through a hook, for HPy's calls as well (hpyrt_hook_debug_calls).
 
-   A context that came back lies idle while at least 16 others are used before it, first in first out, so that HPy finds out who
+   A context that came back lies idle while at least 15 others are used before it, first in first out, so that HPy finds out who
    kept it. The pool is as large as was ever needed at once and 16 more, and is never freed.
 
-   None of this takes a lock: whoever comes here is attached, and all interpreters that can import HPy share one GIL. */
+   None of this takes a lock: whoever comes here is attached, and all interpreters that can import HPy share one GIL. Threads
+   that end are not attached; what they had borrowed waits in a list of its own for the next who comes. */
 #ifndef HPYRT_DEBUG_CONTEXTS_H
 #define HPYRT_DEBUG_CONTEXTS_H
 
@@ -45,9 +46,9 @@ static inline hpyrt_debug_block *hpyrt_block_of(const HPyContext *ctx)
 /* hpyrt_admit for [ctx] of the debug flavour. */
 HPyContext *hpyrt_admit_debug_context(HPyContext *ctx);
 
-/* Let each of HPy's calls into an extension in the debug flavour have a context of the pool for as long as it lasts. Called once.
-   [ctx] is any debug context. NULL, or why it cannot be done. On PyPy, which passes all extensions the same context, there is
-   nothing to hook and nothing is done. */
+/* Let each of HPy's calls into an extension in the debug flavour have a context of the pool for as long as it lasts. Called
+   once. [ctx] is any debug context. NULL, or why it cannot be done. On PyPy, which passes all extensions the same context,
+   there is nothing to hook and nothing is done. */
 const char *hpyrt_hook_debug_calls(const HPyContext *ctx);
 
 #endif

@@ -1,7 +1,7 @@
-"""Runs one probe on one arm in this process: see conformance.py for the job and the outcomes.
+"""Runs one probe on one arm in this process: see lab/conformance.py for the job and the outcomes, lab/probes.py for the files.
 
-A probe is a file that says what it asks in its docstring and what it needs in REQUIRES, and has run(subject), which
-returns a sentence about what was seen or raises Wrong or Refused.
+The job comes from stdin, or from the file that is named as the argument, as under a debugger; without LAB_ANSWER_FD the answer
+is printed.
 """
 
 import importlib.util
@@ -9,7 +9,9 @@ import json
 import os
 import sys
 
-from probing import Refused, Subject, Wrong
+from probing import Detected, NotApplicable, Refused, Subject, Wrong
+
+OUTCOMES = {Refused: "refused", Wrong: "wrong", Detected: "detected", NotApplicable: "n/a"}
 
 
 def load(path):
@@ -19,18 +21,28 @@ def load(path):
     return module
 
 
-def main():
-    job = json.load(sys.stdin)
-    descriptor = int(os.environ["LAB_ANSWER_FD"])
-    probe = load(job["probe"])
+def ask(probe, job):
+    """(outcome, detail) of run(subject)."""
     try:
-        answer = {"outcome": "ok", "detail": probe.run(Subject(job)) or ""}
-    except Refused as refused:
-        answer = {"outcome": "refused", "detail": str(refused)}
-    except Wrong as wrong:
-        answer = {"outcome": "wrong", "detail": str(wrong)}
-    with os.fdopen(descriptor, "w") as out:
-        json.dump(answer, out)
+        return "ok", probe.run(Subject(job)) or ""
+    except tuple(OUTCOMES) as answer:
+        return OUTCOMES[type(answer)], str(answer)
+
+
+def main():
+    if len(sys.argv) > 1:
+        with open(sys.argv[1]) as source:
+            job = json.load(source)
+    else:
+        job = json.load(sys.stdin)
+    outcome, detail = ask(load(job["probe"]), job)
+    # an "error", empty as it is, has what this process wrote come along
+    answer = json.dumps({"outcome": outcome, "detail": detail, "error": {}})
+    if "LAB_ANSWER_FD" in os.environ:
+        with os.fdopen(int(os.environ["LAB_ANSWER_FD"]), "w") as out:
+            out.write(answer)
+    else:
+        print(answer)
 
 
 if __name__ == "__main__":

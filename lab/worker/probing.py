@@ -19,28 +19,60 @@ class Refused(Exception):
     """The arm refused, which is for the probe's expectation to judge."""
 
 
+class Detected(Exception):
+    """The probe saw a debug mode report the wrong use, and went on: with a hook, or an exception that says so."""
+
+
+class NotApplicable(Exception):
+    """The question makes no sense of this arm, or cannot be asked of this interpreter; the text says why."""
+
+
 class Subject:
     """One arm under question, with the callable that its bodies call."""
 
     def __init__(self, job):
         self.lab = Lab(job["libraries"])
-        self.arm = Arm(self.lab, job["arm"])
+        self.capabilities, self.api = job["arm"].get("capabilities", ()), job.get("api")
+        try:
+            self.arm = Arm(self.lab, job["arm"])
+        except ImportError as error:
+            raise Refused("to be imported: %s" % error)
         self.unraisable = []
         sys.unraisablehook = lambda args: self.unraisable.append((args.exc_type, str(args.exc_value)))
 
-    def run(self, body, arg=7, loops=1, flags=0, function=None, driver=None, size=0):
-        """Drive [body] through the arm; the native_run with what came of it. Raises Refused."""
+    def attempt(self, body, arg=7, loops=1, flags=0, function=None, driver=None, size=0, captured=()):
+        """Drive [body] through the arm; the native_run with what came of it, refused or not.
+
+        captured: () or (object,); the rest as in loading.py and native.h.
+        """
         run = self.lab.new_run()
         run.arg, run.loops, run.size = arg, loops, size
         self.arm.bodies.set_callable(function)
         try:
             self.arm.drive(driver or self.lab.native_address("native_call_loop"), run, body,
-                           self.lab.address(run), flags)
+                           self.lab.address(run), flags, captured=captured)
         finally:
             self.arm.bodies.set_callable(None)
+        return run
+
+    def run(self, body, loops=1, **how):
+        """As attempt, but a refusal is none of the probe's business: raises Refused."""
+        run = self.attempt(body, loops=loops, **how)
         if run.refused:
             raise Refused("%d of %d callbacks were refused" % (run.refused, run.calls or loops))
         return run
+
+    def foreign(self, body, loops=1, **how):
+        """As attempt, each of the [loops] callbacks on an OS thread of its own that Python never saw."""
+        return self.attempt(body, loops=loops, flags=LEAVE, driver=self.lab.driver("foreign_thread"), size=1, **how)
+
+    def serves(self, thread):
+        """Whether the arm, under the policy it is bound with, serves threads that left Python ("released") or never saw it."""
+        return thread in self.capabilities and self.arm.policy == "attach"
+
+    def functions(self, role):
+        """What the arm's API has of this role (csrc/…/api.h), as lab/conformance.py describes functions."""
+        return [function for function in self.api["functions"] if function["role"] == role]
 
 
 def expect(what, actual, expected):
@@ -54,15 +86,16 @@ def expect(what, actual, expected):
 PYPY = sys.implementation.name == "pypy"
 
 
-def _function(name, result, *arguments):
-    function = getattr(ctypes.pythonapi, name)
-    function.restype, function.argtypes = result, arguments
-    return function
+def function(name, result, *arguments):
+    """A function of Python's C API, which is called attached."""
+    found = getattr(ctypes.pythonapi, name)
+    found.restype, found.argtypes = result, arguments
+    return found
 
 
 def thread_state():
     """The address of the current thread state; on PyPy, which hides it, the OS thread's id."""
-    return threading.get_ident() if PYPY else _function("PyThreadState_Get", ctypes.c_void_p)()
+    return threading.get_ident() if PYPY else function("PyThreadState_Get", ctypes.c_void_p)()
 
 
 def interpreter_id():
@@ -70,17 +103,17 @@ def interpreter_id():
     if PYPY:
         return 0
     get = "PyInterpreterState_Get" if sys.version_info >= (3, 9) else "_PyInterpreterState_Get"
-    interpreter = _function(get, ctypes.c_void_p)()
-    return _function("PyInterpreterState_GetID", ctypes.c_int64, ctypes.c_void_p)(interpreter)
+    interpreter = function(get, ctypes.c_void_p)()
+    return function("PyInterpreterState_GetID", ctypes.c_int64, ctypes.c_void_p)(interpreter)
 
 
 def thread_states():
     """How many thread states the main interpreter has; on PyPy, how many threads it knows."""
     if PYPY:
         return len(sys._current_frames())
-    head = _function("PyInterpreterState_ThreadHead", ctypes.c_void_p, ctypes.c_void_p)
-    following = _function("PyThreadState_Next", ctypes.c_void_p, ctypes.c_void_p)
-    state = head(_function("PyInterpreterState_Main", ctypes.c_void_p)())
+    head = function("PyInterpreterState_ThreadHead", ctypes.c_void_p, ctypes.c_void_p)
+    following = function("PyThreadState_Next", ctypes.c_void_p, ctypes.c_void_p)
+    state = head(function("PyInterpreterState_Main", ctypes.c_void_p)())
     count = 0
     while state:
         count, state = count + 1, following(state)
@@ -97,7 +130,7 @@ def pending_exception():
     be raised by the call that this is."""
     if PYPY:
         return None
-    occurred = _function("PyErr_Occurred", ctypes.c_void_p)()
+    occurred = function("PyErr_Occurred", ctypes.c_void_p)()
     return ctypes.cast(occurred, ctypes.py_object).value.__name__ if occurred else None
 
 

@@ -9,22 +9,14 @@
 
 /* ---- get ---- */
 
-/* Nobody says when a context of HPy_GetContext is done with. So the debug flavour, which wants one for each use, has a single
-   one here, which stays valid for good: that it was kept too long cannot be told. */
-static HPyContext *borrow_debug_context(void)
-{
-    static HPyContext *borrowed;
-    if (borrowed == NULL)
-        borrowed = hpyrt_lend_debug_context();
-    return borrowed;
-}
-
+/* Nobody says when a context of HPy_GetContext is done with. So in the debug flavour, which wants one for each use, it stays valid
+   until the thread ends: that it was kept too long cannot be told. */
 HPyContext *HPy_GetContext(void)
 {
     hpyrt_view *view = hpyrt_attached_view();
     HPyContext *admitted = view == NULL ? NULL : hpyrt_context(view);
     if (__builtin_expect(admitted != NULL && admitted == hpyrt_admitted[HPYRT_DEBUG], 0))
-        return borrow_debug_context();
+        return hpyrt_borrow_debug_context();
     return admitted;
 }
 

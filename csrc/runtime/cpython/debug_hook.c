@@ -1,9 +1,9 @@
 /* The hook in HPy's calls into extensions in the debug flavour: see debug_contexts.h.
 
-   HPy's trampolines call through the slot ctx_CallRealFunctionFromTrampoline of the root debug context, which is passed on to it
-   and is marked as invalid, for all threads, while any of them is inside an extension. What stands in that slot takes the next
-   context of the ring for the call. Here each call is given a context of the pool in both places: as the one to take, and instead
-   of the root. So nothing that a call changes is another's, on whichever thread. */
+   HPy's trampolines call through the slot ctx_CallRealFunctionFromTrampoline of the root debug context, and pass that on. What
+   stands in the slot takes the next context of the ring for the call, and marks the root as invalid until some call, on any
+   thread, is over; it uses the root itself for buffers. Here each call is given a context of the pool in both places: as the
+   next of the ring, and instead of the root. So nothing that a call changes is another's. */
 #include "runtime.h"
 
 #include "debug_contexts.h"
@@ -17,8 +17,8 @@ static caller real;
 static HPyContext *ring[HPYRT_DEBUG_RING];      /* HPy's own */
 static __thread bool traversing;
 
-/* Between here and where [real] takes the next of the ring nothing can run that would take one as well: it wraps the arguments in
-   handles, which calls no Python. Without memory for a context the call is made as HPy makes it. */
+/* Between here and where [real] takes the next of the ring nothing can run that would take one as well: it wraps the arguments
+   in handles, which calls no Python. Without memory for a context the call is made as HPy makes it. */
 static void call_on_own_context(HPyContext *root, HPyFunc_Signature signature, HPyCFunction function, void *arguments)
 {
     hpyrt_debug_info *info = hpyrt_block_of(root)->info;

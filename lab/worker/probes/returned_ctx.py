@@ -9,6 +9,7 @@ Source: hpyproject/hpy#268, "work with the ctx".
 from probing import expect, pending_exception, references, thread_states, where
 
 REQUIRES = ("attached", "body")
+MODES = ("universal", "debug", "trace")
 
 
 def run(subject):
