@@ -1,5 +1,5 @@
 /* Leases: contexts that know whether they may be used. See debug.h. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "debug.h"
 #include "finalization.h"
 

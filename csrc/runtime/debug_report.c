@@ -1,5 +1,5 @@
 /* Reports of the debug mode: what happened, where, and what to do about it. See debug.h. */
-#define _GNU_SOURCE
+#define _GNU_SOURCE 1
 #include "debug.h"
 
 #include <dlfcn.h>

@@ -35,9 +35,9 @@ __attribute__((visibility("hidden"))) void *faults_made(void *memory)
     return memory;
 }
 
-__attribute__((visibility("hidden"))) void *faults_moved(void *before, void *memory)
+__attribute__((visibility("hidden"))) void *faults_moved(int is_new, void *memory)
 {
-    alive += before == NULL && memory != NULL;
+    alive += is_new && memory != NULL;
     return memory;
 }
 

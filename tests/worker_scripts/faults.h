@@ -14,7 +14,7 @@
 /* Whether the next one fails; counts them. In faults.c, one copy for the library. */
 __attribute__((visibility("hidden"))) int faults_next(void);
 __attribute__((visibility("hidden"))) void *faults_made(void *memory);
-__attribute__((visibility("hidden"))) void *faults_moved(void *before, void *memory);
+__attribute__((visibility("hidden"))) void *faults_moved(int is_new, void *memory);
 __attribute__((visibility("hidden"))) void faults_freed(void *memory);
 
 #define malloc(size) (faults_next() ? NULL : faults_made(malloc(size)))
@@ -29,8 +29,8 @@ __attribute__((visibility("hidden"))) void faults_freed(void *memory);
 
 static inline void *faults_realloc(void *memory, size_t size)
 {
-    void *before = memory;
-    return faults_next() ? NULL : faults_moved(before, (realloc)(memory, size));
+    int is_new = memory == NULL;
+    return faults_next() ? NULL : faults_moved(is_new, (realloc)(memory, size));
 }
 
 static inline void faults_free(void *memory)
