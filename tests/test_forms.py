@@ -69,6 +69,7 @@ def test_wrong_arguments(api):
             "free": 0, "free again": ["ValueError", again], "free NULL": ["ValueError", null],
             "free another": ["ValueError", other]}.items()},
         "storage unaligned": [garbage, True], "storage unmapped": [garbage, True], "storage no VM": [garbage, True],
+        "storage an object": [garbage, True], "storage without a descriptor": [garbage, True], "another token's place": False,
         "value": [garbage, [5, 6, 7]]}
 
 

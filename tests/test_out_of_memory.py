@@ -37,7 +37,7 @@ def test_no_page(call):
     said, left, asked, again = call("page", "trampoline/plain", entries=ENTRIES)
     assert len(said) == asked > 3 and again
     assert {name for name, text in said} == {"MemoryError"} and all(text.startswith("no memory for another") for name, text in said)
-    assert set(left) <= {0, 1} and sum(left) <= 1       # an origin that found no thunk waits for the next one
+    assert set(left) <= {0, 1} and sum(left) <= 16      # an origin that found no thunk lies idle
 
 
 def test_import(call):

@@ -147,7 +147,7 @@ REFUSED = {
         "HPyVM **);", "CREATE int HPy_GetVM(HPyContext *ctx, HPyVM **)",
         "a name for each parameter, for the wrapper to pass on"),
     "inline without a body": (
-        VM, "(HPyVM *vm, HPyContext *ctx)\n{\n    vm->close_context(vm, ctx);\n}", "(HPyVM *vm, HPyContext *ctx);",
+        VM, "(HPyVM *vm, HPyContext *ctx)\n{\n    HPyLab_REFUSE_UNLESS(vm != NULL, );\n    vm->close_context(vm, ctx);\n}", "(HPyVM *vm, HPyContext *ctx);",
         "static inline void HPyVM_CloseContext(", "INLINE HPyVM_CloseContext without a body or without static inline",
         "static inline and a body"),
     "inline that is not": (

@@ -6,9 +6,11 @@ static hpyrt_origin *closing;       /* closed, with somebody inside when that wa
 hpyrt_origin *hpyrt_take_origin(hpyrt_origin_pool *pool)
 {
     pthread_mutex_lock(&pool->mutex);
-    hpyrt_origin *origin = pool->first;
-    if (origin != NULL)
+    hpyrt_origin *origin = pool->count >= HPYRT_FEWEST_IDLE ? pool->first : NULL;
+    if (origin != NULL) {
         pool->first = origin->next;
+        pool->count--;
+    }
     pthread_mutex_unlock(&pool->mutex);
     return origin;
 }
@@ -22,6 +24,7 @@ void hpyrt_give_origin(hpyrt_origin_pool *pool, hpyrt_origin *origin)
     else
         pool->last->next = origin;
     pool->last = origin;
+    pool->count++;
     pthread_mutex_unlock(&pool->mutex);
 }
 

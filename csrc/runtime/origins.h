@@ -8,16 +8,19 @@
 
 #include <pthread.h>
 
-/* Origins waiting to be used again, with what owns them: first in, first out, so that one used after it was closed shows for as
-   long as can be. */
+#define HPYRT_FEWEST_IDLE 16
+
+/* Origins waiting to be used again, with what owns them: first in, first out, and none before HPYRT_FEWEST_IDLE are idle, so
+   that one used after it was closed shows for a while. */
 typedef struct {
     pthread_mutex_t mutex;
     hpyrt_origin *first, *last;
+    int count;
 } hpyrt_origin_pool;
 
 #define HPYRT_ORIGIN_POOL {.mutex = PTHREAD_MUTEX_INITIALIZER}
 
-/* One that was given; NULL if there is none. */
+/* One that was given; NULL if there are too few, then the caller makes one. */
 hpyrt_origin *hpyrt_take_origin(hpyrt_origin_pool *pool);
 void hpyrt_give_origin(hpyrt_origin_pool *pool, hpyrt_origin *origin);
 

@@ -44,10 +44,12 @@ static inline HPyContext *HPyVM_OpenContext(HPyVM *vm)
 
 /* End the acquisition that returned [ctx], and leave the thread as HPyVM_OpenContext found it.
 
-   It is an error to pass anything but the context of this thread's innermost open acquisition. */
+   Nothing for a [vm] that is NULL. It is an error to pass anything but the context of this thread's innermost open
+   acquisition. */
 HPyLab_API(pointer, RELEASE, INLINE)
 static inline void HPyVM_CloseContext(HPyVM *vm, HPyContext *ctx)
 {
+    HPyLab_REFUSE_UNLESS(vm != NULL, );
     vm->close_context(vm, ctx);
 }
 
@@ -83,10 +85,11 @@ static inline HPyContext *HPyVMValue_OpenContext(HPyVMValue vm)
     return vm.open_context(vm);
 }
 
-/* As HPyVM_CloseContext. */
+/* As HPyVM_CloseContext; nothing for a [vm] that is unset. */
 HPyLab_API(value, RELEASE, INLINE)
 static inline void HPyVMValue_CloseContext(HPyVMValue vm, HPyContext *ctx)
 {
+    HPyLab_REFUSE_UNLESS(vm.close_context != NULL, );
     vm.close_context(vm, ctx);
 }
 

@@ -5,7 +5,10 @@
 
 #include "autogen_context.h"
 
-#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Another runtime has another number; so does a runtime half that was built to be another one. */
@@ -67,32 +70,47 @@ static HPyVM vms[HPYRT_FLAVOURS][2] = {FLAVOUR(HPYRT_UNIVERSAL), FLAVOUR(HPYRT_D
 
 /* ---- conflicts ---- */
 
-/* Whether [size] bytes at [address] can be read: the kernel says so without a signal. */
-static bool readable(const void *address, size_t size)
+/* Whether [vm], aligned, can be read: the kernel says so without a signal. Where it may not be asked, whether it is mapped. */
+static bool readable(const HPyVM *vm)
 {
-    int ends[2];
-    if (pipe(ends) != 0)
+    HPyVM copy;
+    struct iovec to = {&copy, sizeof copy}, from = {(void *)(uintptr_t)vm, sizeof copy};
+    if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)sizeof copy)
         return true;
-    bool all = write(ends[1], address, size) == (ssize_t)size;
-    close(ends[0]);
-    close(ends[1]);
-    return all;
+    if (errno != EPERM && errno != ENOSYS)
+        return false;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)vm & ~(page - 1);
+    unsigned char resident[2];
+    return mincore((void *)first, (uintptr_t)(vm + 1) - first, resident) == 0;
 }
 
-/* Whether [code] lies in a library of this process: what other runtimes' functions do, and garbage does not. */
-static bool is_code(const void *code)
+/* Whether the address at [wanted] lies in the code of a library, or of the program. */
+static int lies_in(struct dl_phdr_info *library, size_t size, void *wanted)
 {
-    Dl_info library;
-    return code != NULL && dladdr(code, &library) != 0;
+    (void)size;
+    for (int i = 0; i < library->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &library->dlpi_phdr[i];
+        uintptr_t begin = library->dlpi_addr + segment->p_vaddr;
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_X) && *(uintptr_t *)wanted - begin < segment->p_memsz)
+            return 1;
+    }
+    return 0;
 }
 
-/* Decide about what a storage holds already: [data] and the function that opens. 0: this runtime's; it does not return for
-   another runtime's; -1 with ValueError set on [ctx] for what is no VM. */
-static int check_conflict(HPyContext *ctx, uintptr_t data, const void *open)
+/* Whether both functions are code of this process: what another runtime's are, and garbage is not. */
+static bool are_functions(uintptr_t open, uintptr_t close)
 {
-    if ((data & ~WHICH) == (HPYRT_VM_MAGIC & ~WHICH) && is_code(open))
+    return dl_iterate_phdr(lies_in, &open) != 0 && dl_iterate_phdr(lies_in, &close) != 0;
+}
+
+/* Decide about what a storage holds already: [data] and the two functions. 0: this runtime's; it does not return for another
+   runtime's; -1 with ValueError set on [ctx] for what is no VM. */
+static int check_conflict(HPyContext *ctx, uintptr_t data, uintptr_t open, uintptr_t close)
+{
+    bool is_vm = are_functions(open, close);
+    if (is_vm && (data & ~WHICH) == (HPYRT_VM_MAGIC & ~WHICH))
         return 0;
-    if (is_code(open))
+    if (is_vm)
         HPy_FatalError(ctx, "cannot use HPy_GetVM with multiple incompatible Python runtimes within one process");
     HPyErr_SetString(ctx, ctx->h_ValueError, "the storage for the VM holds neither NULL nor a VM: initialise it");
     return -1;
@@ -103,15 +121,21 @@ static int check_conflict(HPyContext *ctx, uintptr_t data, const void *open)
 /* The flavour of [ctx], registered as one that is handed out. -1 with an exception set on [ctx]. */
 static int admit(HPyContext *ctx)
 {
-    return hpyrt_admit(ctx) == NULL ? -1 : (int)hpyrt_flavour_of(ctx);
+    hpyrt_view *view = hpyrt_current_view();
+    HPyContext *admitted = hpyrt_admit(ctx);
+    if (admitted == NULL)
+        return -1;
+    if (view != NULL && hpyrt_context(view) == NULL)
+        hpyrt_set_context(view, admitted);      /* nobody else has registered one */
+    return (int)hpyrt_flavour_of(admitted);
 }
 
 static int get_vm(HPyContext *ctx, HPyVM **storage, hpyrt_policy policy)
 {
     HPyVM *kept = *storage;
-    if (kept != NULL && ((uintptr_t)kept % _Alignof(HPyVM) != 0 || !readable(kept, sizeof *kept)))
-        return check_conflict(ctx, 0, NULL);
-    if (kept != NULL && check_conflict(ctx, kept->_data, (const void *)kept->open_context) < 0)
+    if (kept != NULL && ((uintptr_t)kept % _Alignof(HPyVM) != 0 || !readable(kept)))
+        return check_conflict(ctx, 0, 0, 0);
+    if (kept != NULL && check_conflict(ctx, kept->_data, (uintptr_t)kept->open_context, (uintptr_t)kept->close_context) < 0)
         return -1;
     int flavour = admit(ctx);
     if (flavour < 0)
@@ -133,7 +157,7 @@ int ctx_GetAttachedVM(HPyContext *ctx, HPyVM **storage)
 static int get_value(HPyContext *ctx, HPyVMValue *storage, hpyrt_policy policy)
 {
     bool unset = storage->_data == 0 && storage->open_context == NULL && storage->close_context == NULL;
-    if (!unset && check_conflict(ctx, storage->_data, (const void *)storage->open_context) < 0)
+    if (!unset && check_conflict(ctx, storage->_data, (uintptr_t)storage->open_context, (uintptr_t)storage->close_context) < 0)
         return -1;
     int flavour = admit(ctx);
     if (flavour < 0)
