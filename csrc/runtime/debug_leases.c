@@ -66,7 +66,7 @@ static void look_at_left_open(void *ending)
         open++;
     if (!hpyrt_tell_left_open(HPYRT_LEFT_OPEN_BY_THREAD, NULL))
         abort();
-    while (open-- > 0)
+    while (open-- > 0 && hpyrt_current_view() != NULL)     /* else it left Python inside, and hpyrt_end_thread sees to it */
         hpyrt_detach();         /* or Python would wait for this thread for good */
 }
 
