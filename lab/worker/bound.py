@@ -3,7 +3,7 @@
 import ctypes
 
 from loading import POLICIES
-from probing import PYPY, Refused, Wrong, function
+from probing import PYPY, NotApplicable, Refused, Wrong, function
 
 DRIVER = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
@@ -31,7 +31,7 @@ class Bound:
         return _result(-run.refused or run.raised, run.checksum)
 
     def forget_arguments(self):
-        """Let go of the captured object: from here on the callback alone keeps it. PyPy cannot be made to."""
+        """Let go of the captured object: from here on the callback alone keeps it."""
         forget(self.names)
 
 
@@ -46,8 +46,10 @@ def _result(status, result):
 def while_bound(subject, play, body="python", callable=None, captured=()):
     """What play(bound) returns; [body] is bound meanwhile with the subject's arm, this thread attached, no acquisition open.
 
-    callable: what the body calls. captured: () or a list of one object, which is taken out of it.
+    callable: what the body calls. captured: () or a list of one object, which is taken out of it. Raises NotApplicable on PyPy.
     """
+    if PYPY:
+        raise NotApplicable("PyPy's ctypes cannot be called back while the thread is attached")
     run, results, names, lab = subject.lab.new_run(), [], [], subject.lab
 
     def drive(address):
@@ -72,8 +74,8 @@ def while_bound(subject, play, body="python", callable=None, captured=()):
 
 def _call(drive, names, captured, *numbers):
     """drive(*numbers, *captured), where [captured] has no other name than the tuple at the address names[0]."""
-    if PYPY or not captured:
-        drive(*numbers, *captured)
+    if not captured:
+        drive(*numbers)
         return
     given = numbers + (captured.pop(),)
     names.append(id(given))

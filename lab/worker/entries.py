@@ -6,7 +6,7 @@ No wrapper of the lab's debug mode stands between: a probe that uses this is ask
 
 import ctypes
 
-from probing import PYPY
+from probing import PYPY, NotApplicable, function
 
 POINTER, INT = ctypes.c_void_p, ctypes.c_int
 HELPER = ctypes.PYFUNCTYPE(POINTER, POINTER, POINTER)               # of a trampoline: (ctx, arg)
@@ -14,14 +14,17 @@ HANDLE_HELPER = ctypes.PYFUNCTYPE(POINTER, POINTER, POINTER, POINTER)   # (ctx, 
 
 
 class Entries:
-    """The functions of the table, and a context of this thread to call them with."""
+    """The functions of the table, and a context of this thread to call them with. Raises NotApplicable on PyPy."""
 
     def __init__(self, subject):
+        if PYPY:
+            raise NotApplicable("PyPy's ctypes can call nothing that needs the thread attached")
         self.subject = subject
         fields = [("magic", ctypes.c_uint64), ("spec", ctypes.c_uint64), ("size", ctypes.c_size_t)]
         fields += [(name, POINTER) for name in ["register_context", *subject.api["entries"], "debug"]]
         kind = type("Table", (ctypes.Structure,), {"_fields_": fields})
-        self.table = kind.from_address(_address_of(subject.lab.runtime.table))
+        address = function("PyCapsule_GetPointer", POINTER, ctypes.py_object, ctypes.c_char_p)
+        self.table = kind.from_address(address(subject.lab.runtime.table, b"hpylab_runtime.table"))
         if self.table.size != ctypes.sizeof(kind):
             raise AssertionError("the table has %d bytes, not %d" % (self.table.size, ctypes.sizeof(kind)))
         runtime = ctypes.PyDLL(subject.lab.runtime.__file__)
@@ -34,11 +37,11 @@ class Entries:
     def __exit__(self, *exception):
         self.leave(self.ctx)
 
-    def call(self, function, *arguments):
+    def call(self, described, *arguments):
         """What a function of the table returns, given its context and [arguments], with this thread attached."""
-        result = INT if function["result"] == "int" else POINTER
+        result = INT if described["result"] == "int" else POINTER
         prototype = ctypes.PYFUNCTYPE(result, *[POINTER] * (1 + len(arguments)))
-        return prototype(getattr(self.table, function["entry"]))(self.ctx, *arguments)
+        return prototype(getattr(self.table, described["entry"]))(self.ctx, *arguments)
 
     def make(self, policy="attach"):
         """What the arm's API makes from a context: a token or a trampoline, with a handle of None where it wants one."""
@@ -72,15 +75,7 @@ class Entries:
                 return 0, plain(ctypes.cast(helper, POINTER), arg)
         return call
 
-    def helper(self, function):
-        """A helper of the arm's trampolines that answers function(arg)."""
+    def helper(self, answer):
+        """A helper of the arm's trampolines that answers answer(arg)."""
         of_handle = any(kind == "HPy" for each in self.subject.functions("CREATE") for kind in each["parameters"])
-        return HANDLE_HELPER(lambda ctx, handle, arg: function(arg)) if of_handle else HELPER(lambda ctx, arg: function(arg))
-
-
-def _address_of(table):
-    if PYPY:
-        return int(table)
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = POINTER, (ctypes.py_object, ctypes.c_char_p)
-    return get(table, b"hpylab_runtime.table")
+        return HANDLE_HELPER(lambda ctx, handle, arg: answer(arg)) if of_handle else HELPER(lambda ctx, arg: answer(arg))

@@ -249,7 +249,8 @@ def fork_inside(subject, helper):
 
 def other_interpreter(subject):
     """[status, result] of an acquisition on a thread that is attached to a sub-interpreter, where the runtime half was not
-    loaded; the result says in which interpreter the body ran. Then whether the thread is as it was."""
+    loaded; the result says in which interpreter the body ran. Then whether the thread is where it was, and how many thread
+    states more there are, after one such and after another one."""
     source = """if True:
         import ctypes, os
         result = ctypes.c_int64(-1)
@@ -272,6 +273,8 @@ def other_interpreter(subject):
             _xxsubinterpreters.destroy(interpreter)
         return [int(word) for word in os.read(reading, 100).split()]
 
-    before = where(), thread_states()
-    answer = while_bound(subject, play, function=lambda number: 100 * interpreter_id() + number)
-    return answer, (where(), thread_states()) == before
+    before, states, more = where(), thread_states(), []
+    for _ in range(2):
+        answer = while_bound(subject, play, function=lambda number: 100 * interpreter_id() + number)
+        more.append(thread_states() - states)
+    return answer, where() == before, more
