@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -440,13 +441,19 @@ def test_report_without_a_name_takes_the_latest(command, tree):
 
 # ---- speed
 
+def processor_seconds():
+    """What the processes that were waited for took of processors: the time on the wall where nobody else is at work."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def seconds(*command, **variables):
     """How long the fastest of five took."""
     best = float("inf")
     for _ in range(5):
-        started = time.monotonic()
+        before = processor_seconds()
         subprocess.run(command, cwd=ROOT, env={**os.environ, **variables}, check=True, capture_output=True)
-        best = min(best, time.monotonic() - started)
+        best = min(best, processor_seconds() - before)
     return best
 
 
@@ -466,7 +473,7 @@ def test_report_is_quick(tree, tmp_path):
     (tmp_path / "csrc").mkdir()
     shutil.copy(ROOT / "csrc" / "interface.h", tmp_path / "csrc")       # all that makes a checkout; its reports/ are its own
     shutil.copytree(reference if reference.is_dir() else tree / "results" / "twelve", tmp_path / "results" / "run")
-    started = time.monotonic()
+    before = processor_seconds()
     done = lab(tmp_path, "report", "run")
-    assert (done.returncode, time.monotonic() - started < 10.0) == (0, True)
+    assert (done.returncode, processor_seconds() - before < 10.0) == (0, True)
     assert Path(done.stdout.splitlines()[-1].removeprefix("report: ")).is_file()
