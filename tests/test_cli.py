@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import pty
 import re
@@ -11,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -244,7 +244,7 @@ def test_help_of_everything(command):
     """Each command explains itself; in 80 columns the list of commands cuts no sentence short."""
     status, out, _ = command("--help")
     listed = [line.split(None, 1) for line in out.split("Commands:\n")[1].splitlines()]
-    assert [name for name, _ in listed] == ["bench", "build", "check", "compare", "doctor", "generate", "list", "report"]
+    assert [name for name, _ in listed] == ["bench", "build", "check", "compare", "count", "doctor", "generate", "list", "report"]
     assert (status, [text for _, text in listed if not text.endswith(".") or text.endswith("...")]) == (0, [])
     for name, _ in listed:
         status, out, _ = command(name, "-h")
@@ -254,7 +254,7 @@ def test_help_of_everything(command):
 def test_lists(command, interpreter):
     """``lab list`` has a line for each of what there is."""
     expected = {"arms": list(catalogue.arms(ROOT)), "scenarios": list(catalogue.scenarios(ROOT)),
-                "probes": ["foreign_thread", "nesting", "released_thread", "returned_ctx"]}
+                "probes": sorted(path.stem for path in (ROOT / "lab" / "worker" / "probes").glob("*.py"))}
     for what, names in expected.items():
         status, out, _ = command("list", what)
         assert (status, [line.split()[0] for line in out.splitlines()]) == (0, names)
@@ -323,7 +323,8 @@ def test_compare_as_json_and_csv(command, twelve):
             estimate = getattr(finding, key)
             expected = [estimate.point, estimate.low, estimate.high]
             assert [float(row[key + bound]) for bound in BOUNDS] == expected
-            assert [record[key + bound] for bound in BOUNDS] == expected
+            finite = [bound if math.isfinite(bound) else None for bound in expected]     # few processes bound nothing
+            assert [record[key + bound] for bound in BOUNDS] == finite
 
 
 def test_compare_as_markdown(command):
@@ -358,7 +359,7 @@ def test_report_of_two_runs(command, tree, second):
 def test_compare_by_interpreter(command):
     """``lab compare --by interpreter`` has a column for each interpreter, and is for one run."""
     status, out, _ = command("compare", "twelve", "--by", "interpreter", "--format", "md")
-    assert (status, "| arm | cpython" in out, "| hpyvm/pointer | +" in out) == (0, True, True)
+    assert (status, "| arm | cpython" in out, "| hpyvm/pointer |" in out) == (0, True, True)
     assert command("compare", "twelve", "--by", "interpreter", "--format", "csv")[1].count("\n") == command(
         "compare", "twelve", "--format", "csv")[1].count("\n")
     assert command("compare", "twelve", "--by", "interpretr")[2].startswith("lab: unknown view 'interpretr'; the nearest known")
