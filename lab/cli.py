@@ -222,7 +222,7 @@ def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed):
 @click.option("--name", help="Count into a new run of this name, which times nothing.")
 @click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
 def count(run, name, pythons):
-    """Count with valgrind what one callback of each arm executes, into RUN (the latest) or a new run."""
+    """Count what a callback executes, into RUN or the latest."""
     from lab import bench as benching
     for line in benching.count(_top(), run, name, pythons, lambda text: click.echo(text, err=True)):
         click.echo(line)
