@@ -184,6 +184,9 @@ def test_ctrl_c_stops_the_child(tmp_path):
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         executor(tmp_path, f"open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(60)").execute({}, 30)
+    deadline = time.monotonic() + 10
+    while alive(int(pid_file.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert not alive(int(pid_file.read_text()))
 
 
