@@ -38,7 +38,7 @@ static void close_to_others(ending what, const hpyrt_record *own)
     for (hpyrt_view *view = what.all ? hpyrt_first_view() : what.view; view != NULL; view = what.all ? view->next : NULL)
         if (view->closed_by == 0)
             view->closed_by = thread;
-    atomic_thread_fence(memory_order_seq_cst);      /* between the closing and the look at the records */
+    hpyrt_barrier_for_all();
     for (const hpyrt_record *record = hpyrt_records; record != NULL; record = record->next) {
         int open = record != own ? count_open(record, what, 0, FRAME_AWAITED) : 0;
         if (open > 0 && hpyrt_report_inside != NULL)
@@ -63,6 +63,16 @@ static int count_threads(ending what, const hpyrt_record *own)
     return count;
 }
 
+/* Python is not to wait either. */
+static void drop_others_guards(const hpyrt_record *own)
+{
+    pthread_mutex_lock(&hpyrt_mutex);
+    for (hpyrt_record *record = hpyrt_records; record != NULL; record = record->next)
+        if (record != own && atomic_load(&record->crossing) == NULL)
+            hpyrt_drop_guards(record);
+    pthread_mutex_unlock(&hpyrt_mutex);
+}
+
 /* Wait until no other thread is inside of what ends. 0, or -1 with the exception of an interrupt. */
 static int wait_for_others(ending what, const hpyrt_record *own)
 {
@@ -76,8 +86,10 @@ static int wait_for_others(ending what, const hpyrt_record *own)
         Py_BEGIN_ALLOW_THREADS
         nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
         Py_END_ALLOW_THREADS
-        if (PyErr_CheckSignals() < 0)
+        if (hpyrt_check_signals() < 0) {
+            drop_others_guards(own);
             return -1;
+        }
     }
     return 0;
 }
@@ -117,17 +129,15 @@ int hpyrt_close_at_exit(hpyrt_view *view)
     return registered != NULL ? 0 : -1;
 }
 
-bool hpyrt_is_closed_to(const hpyrt_record *record, const hpyrt_view *view)
+bool hpyrt_is_inside(const hpyrt_record *record, const hpyrt_view *view)
 {
-    unsigned long closer = view->closed_by;
-    if (closer == 0)
-        return false;
+    bool is_own = view->closed_by == record->thread;
     bool is_inside = false;
     pthread_mutex_lock(&hpyrt_mutex);       /* whoever closes the interpreter may just be marking these frames */
     for (const hpyrt_frame *frame = record->frames; frame < record->top && !is_inside; frame++) {
-        bool is_waited_for = (frame->kind & (FRAME_CROSSED | FRAME_AWAITED)) != 0 || closer == record->thread;
+        bool is_waited_for = is_own || (frame->kind & (FRAME_CROSSED | FRAME_AWAITED)) != 0;
         is_inside = (frame->view == view && is_waited_for) || hpyrt_comes_from(frame, view);
     }
     pthread_mutex_unlock(&hpyrt_mutex);
-    return !is_inside;
+    return is_inside;
 }

@@ -13,9 +13,15 @@
    with an exception. */
 int hpyrt_close_at_exit(hpyrt_view *view);
 
-/* Whether [view] is closed to the calling thread, with [record], if it is not attached there: unless it is inside already and
-   only left Python execution. */
-bool hpyrt_is_closed_to(const hpyrt_record *record, const hpyrt_view *view);
+/* Whether the calling thread, with [record], is inside of [view], which is being closed, so that it is waited for and let in again
+   where it left Python execution. */
+bool hpyrt_is_inside(const hpyrt_record *record, const hpyrt_view *view);
+
+/* Whether [view] is closed to the calling thread, with [record], if it is not attached there. */
+static inline bool hpyrt_is_closed_to(const hpyrt_record *record, const hpyrt_view *view)
+{
+    return __builtin_expect(view->closed_by != 0, 0) && !hpyrt_is_inside(record, view);
+}
 
 /* A debug build's, else NULL. Called by the thread that is about to wait for [thread], which has [open] acquisitions in
    interpreters that finalize. hpyrt_mutex is held: it is an error to acquire there, or to call Python. */

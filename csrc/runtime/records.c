@@ -3,15 +3,39 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Of linux/membarrier.h, which old systems lack. */
+#define BARRIER_FOR_ALL (1 << 3)
+#define REGISTER_BARRIER_FOR_ALL (1 << 4)
 
 #define FIRST_ROOM 8        /* frames */
 
 __thread hpyrt_record *hpyrt_this_thread;
 pthread_mutex_t hpyrt_mutex = PTHREAD_MUTEX_INITIALIZER;
 hpyrt_record *hpyrt_records;
+bool hpyrt_has_membarrier;
 
 static pthread_key_t thread_end;
 static bool is_prepared;
+
+static long membarrier(int command)
+{
+#ifdef SYS_membarrier
+    return syscall(SYS_membarrier, command, 0, 0);
+#else
+    (void)command;
+    return -1;
+#endif
+}
+
+void hpyrt_barrier_for_all(void)
+{
+    atomic_thread_fence(memory_order_seq_cst);
+    if (hpyrt_has_membarrier)
+        membarrier(BARRIER_FOR_ALL);
+}
 
 /* ---- the list ---- */
 
@@ -65,12 +89,15 @@ static void after_fork_in_parent(void)
     pthread_mutex_unlock(&hpyrt_mutex);
 }
 
-/* The other threads are gone, and their records are left where they are: the child may not have much of its own to say of
-   them. */
+/* The other threads are gone. What memory their records took stays with the child. */
 static void after_fork_in_child(void)
 {
     hpyrt_record *record = hpyrt_this_thread;
+    for (hpyrt_record *other = hpyrt_records; other != NULL; other = other->next)
+        if (other != record)
+            hpyrt_drop_guards(other);
     pthread_mutex_init(&hpyrt_mutex, NULL);
+    hpyrt_has_membarrier = hpyrt_has_membarrier && membarrier(REGISTER_BARRIER_FOR_ALL) == 0;
     hpyrt_records = NULL;
     if (record != NULL)
         link_record(record);
@@ -87,6 +114,7 @@ int hpyrt_prepare_records(void)
         pthread_key_delete(thread_end);
         return -1;
     }
+    hpyrt_has_membarrier = membarrier(REGISTER_BARRIER_FOR_ALL) == 0 && membarrier(BARRIER_FOR_ALL) == 0;
     is_prepared = true;
     return 0;
 }
@@ -99,7 +127,7 @@ static hpyrt_record *make_record(void)
     if (record == NULL)
         return NULL;
     record->frames = malloc(FIRST_ROOM * sizeof *record->frames);
-    if (record->frames == NULL || pthread_setspecific(thread_end, record) != 0) {
+    if (record->frames == NULL || hpyrt_begin_thread() != 0 || pthread_setspecific(thread_end, record) != 0) {
         free(record->frames);
         free(record);
         return NULL;
@@ -132,12 +160,11 @@ static int grow(hpyrt_record *record)
     return 0;
 }
 
-hpyrt_record *hpyrt_ready_record(void)
+hpyrt_record *hpyrt_make_room(hpyrt_record *record)
 {
-    hpyrt_record *record = hpyrt_this_thread;
     if (record == NULL)
         return make_record();
-    return record->top != record->limit || grow(record) == 0 ? record : NULL;
+    return grow(record) == 0 ? record : NULL;
 }
 
 /* ---- what frames hold ---- */
@@ -152,9 +179,10 @@ static bool is_in_use_by(const hpyrt_record *record, const hpyrt_origin *origin)
     return false;
 }
 
+/* A thread that is on its way in and has only just said so may be overlooked. It will find the origin closed when it has the GIL,
+   which the caller holds. */
 bool hpyrt_in_use(const hpyrt_origin *origin)
 {
-    atomic_thread_fence(memory_order_seq_cst);      /* between its closing and the look at the records */
     pthread_mutex_lock(&hpyrt_mutex);
     const hpyrt_record *record = hpyrt_records;
     while (record != NULL && !is_in_use_by(record, origin))

@@ -6,9 +6,8 @@
 
 #pragma GCC visibility push(default)    /* 3.8 does not say of itself that its symbols are to be seen */
 #include <internal/pycore_pystate.h>
-#if PY_VERSION_HEX >= 0x030C0000
+#if PY_VERSION_HEX >= 0x03090000
 #include <internal/pycore_interp.h>
-#elif PY_VERSION_HEX >= 0x03090000
 #include <internal/pycore_runtime.h>
 #endif
 #pragma GCC visibility pop
@@ -21,6 +20,32 @@ void hpyrt_set_slot(PyThreadState *state)
 {
 #if PY_VERSION_HEX < 0x030C0000
     PyThread_tss_set(&_PyRuntime.gilstate.autoTSSkey, state);
+#else
+    (void)state;
+#endif
+}
+
+void hpyrt_stand_back(PyThreadState *state)
+{
+#if PY_VERSION_HEX < 0x030D0000
+#if PY_VERSION_HEX < 0x030B0000
+    PyThreadState **first = &state->interp->tstate_head;
+#else
+    PyThreadState **first = &state->interp->threads.head;
+#endif
+    PyThread_type_lock lock = _PyRuntime.interpreters.mutex;
+    PyThread_acquire_lock(lock, WAIT_LOCK);
+    PyThreadState *last = state;
+    while (last->next != NULL)
+        last = last->next;
+    if (last != state) {
+        *(state->prev != NULL ? &state->prev->next : first) = state->next;
+        state->next->prev = state->prev;
+        state->next = NULL;
+        state->prev = last;
+        last->next = state;
+    }
+    PyThread_release_lock(lock);
 #else
     (void)state;
 #endif

@@ -5,6 +5,9 @@
 /* Put [state] into the calling thread's gilstate slot, which PyGILState_GetThisThreadState reads. Up to 3.11; nothing later. */
 void hpyrt_set_slot(PyThreadState *state);
 
+/* Let [state] be the last of its interpreter's. Up to 3.12; nothing later. */
+void hpyrt_stand_back(PyThreadState *state);
+
 /* Whether [interpreter] has a GIL of its own. Attached to it. */
 bool hpyrt_has_own_gil(PyInterpreterState *interpreter);
 

@@ -38,6 +38,21 @@ static PyThreadState *unlink_kept(hpyrt_kept *kept)
     return state;
 }
 
+PyThreadState *hpyrt_home(const hpyrt_record *record)
+{
+    PyThreadState *state = record->own.home != NULL ? record->own.home->state : NULL;
+    return state != NULL && hpyrt_is_in_slot(state) ? state : NULL;
+}
+
+/* Take [kept], to which [place] leads, out of its thread's list. */
+static void leave_thread(hpyrt_record *record, hpyrt_kept **place)
+{
+    hpyrt_kept *kept = *place;
+    *place = kept->next_of_thread;
+    if (record->own.home == kept)
+        record->own.home = NULL;
+}
+
 PyThreadState *hpyrt_kept_state(hpyrt_record *record, const hpyrt_view *view)
 {
     hpyrt_kept **place = &record->own.kept;
@@ -45,7 +60,7 @@ PyThreadState *hpyrt_kept_state(hpyrt_record *record, const hpyrt_view *view)
         hpyrt_kept *kept = *place;
         PyThreadState *state = kept->state;
         if (state == NULL) {            /* its interpreter has ended */
-            *place = kept->next_of_thread;
+            leave_thread(record, place);
             pthread_mutex_lock(&hpyrt_mutex);       /* whoever took it out has let go of it */
             pthread_mutex_unlock(&hpyrt_mutex);
             free(kept);
@@ -57,7 +72,7 @@ PyThreadState *hpyrt_kept_state(hpyrt_record *record, const hpyrt_view *view)
     return NULL;
 }
 
-PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view)
+PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view, bool is_first)
 {
     hpyrt_kept *kept = malloc(sizeof *kept);
     PyThreadState *state = kept != NULL ? PyThreadState_New(view->interpreter) : NULL;
@@ -65,8 +80,12 @@ PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view)
         free(kept);
         return NULL;
     }
+    if (view != hpyrt_main_view)
+        hpyrt_stand_back(state);
     *kept = (hpyrt_kept){.state = state, .view = view, .next_of_thread = record->own.kept};
     record->own.kept = kept;
+    if (is_first)
+        record->own.home = kept;
     pthread_mutex_lock(&hpyrt_mutex);
     link_kept(kept);
     pthread_mutex_unlock(&hpyrt_mutex);
@@ -89,7 +108,7 @@ bool hpyrt_give_up_state(hpyrt_record *record, const PyThreadState *state)
     hpyrt_kept *kept = *place;
     if (kept == NULL)
         return false;
-    *place = kept->next_of_thread;
+    leave_thread(record, place);
     pthread_mutex_lock(&hpyrt_mutex);
     unlink_kept(kept);
     pthread_mutex_unlock(&hpyrt_mutex);
@@ -126,7 +145,7 @@ void hpyrt_bury_kept(hpyrt_record *record)
         if (state == NULL)
             free(kept);
     }
-    record->own.kept = NULL;
+    record->own.kept = record->own.home = NULL;
     if (ask && hpyrt_takes_pending_calls())
         Py_AddPendingCall(drain_pending, NULL);     /* if the queue is full, the next slow acquisition drains */
 }
@@ -148,13 +167,17 @@ void hpyrt_drain(hpyrt_view *view)
 
 /* ---- interpreters that end ---- */
 
-/* Attached to the interpreter of [view]. */
+/* Attached to the interpreter of [view]: on one of the kept states, if somebody took what was not his. */
 static void free_all(hpyrt_view *view)
 {
+    const PyThreadState *current = hpyrt_current_state();
     PyThreadState *state;
     do {
         pthread_mutex_lock(&hpyrt_mutex);
-        state = view->kept != NULL ? unlink_kept(view->kept) : NULL;
+        hpyrt_kept *kept = view->kept;
+        while (kept != NULL && kept->state == current)
+            kept = kept->next;
+        state = kept != NULL ? unlink_kept(kept) : NULL;
         pthread_mutex_unlock(&hpyrt_mutex);
         if (state != NULL)
             hpyrt_free_state(state);

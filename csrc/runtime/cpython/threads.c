@@ -3,10 +3,25 @@
 
 /* ---- which thread state ---- */
 
-/* The thread state with which [record]'s thread enters [view]'s interpreter: that of an open acquisition, or what one set
-   aside; else what Python or another library has in the gilstate slot, which is never kept, for it dies when they say; else the
-   kept one; else a new one. [*slot] is what is in that slot. NULL when there is no memory. */
-static PyThreadState *state_for(hpyrt_record *record, hpyrt_view *view, bool attached, PyThreadState **slot)
+/* What is in the gilstate slot of [record]'s thread. Looking there costs a tenth of an acquisition, and is left out where a state
+   of ours is known to be there. */
+static PyThreadState *slot_of(const hpyrt_record *record)
+{
+    PyThreadState *home = HPYRT_SLOT_FOLLOWS || record->top == record->frames ? hpyrt_home(record) : NULL;
+    return home != NULL ? home : PyGILState_GetThisThreadState();
+}
+
+/* Whether the calling thread is attached, with [current]. [*slot] is what is in its gilstate slot, if that had to be looked at. */
+static bool is_attached(const PyThreadState *current, PyThreadState **slot)
+{
+    *slot = HPYRT_STATE_IS_THREAD_LOCAL || current == NULL ? NULL : PyGILState_GetThisThreadState();
+    return hpyrt_is_mine(current, *slot);
+}
+
+/* The thread state that [record]'s thread has for [view]'s interpreter: that of an open acquisition, or what one set aside; else
+   what Python or another library has in the gilstate slot, [slot], which is never kept, for it dies when they say; else the
+   kept one. NULL: it has none. */
+static PyThreadState *find_state(hpyrt_record *record, const hpyrt_view *view, PyThreadState *slot)
 {
     const PyInterpreterState *interpreter = view->interpreter;
     for (const hpyrt_frame *frame = record->top; frame-- > record->frames;) {
@@ -18,18 +33,31 @@ static PyThreadState *state_for(hpyrt_record *record, hpyrt_view *view, bool att
         if ((frame->kind & FRAME_CROSSED) && change->slot != NULL && change->slot->interp == interpreter)
             return change->slot;
     }
-    if (*slot != NULL && (*slot)->interp == interpreter)
-        return *slot;
-    PyThreadState *kept = hpyrt_kept_state(record, view);
-    if (kept != NULL)
-        return kept;
+    if (slot != NULL && slot->interp == interpreter)
+        return slot;
+    return hpyrt_kept_state(record, view);
+}
+
+/* Make a state for [view], keep it and make it current on the calling thread, which has [current], NULL if it is not attached.
+   [*slot] is what is in its gilstate slot. NULL when there is no memory; nothing is changed then. */
+static PyThreadState *attach_new(hpyrt_record *record, hpyrt_view *view, PyThreadState *current, PyThreadState **slot)
+{
+    hpyrt_view *main = hpyrt_main_view;
     /* PyGILState_Ensure of another library means the main interpreter: so a foreign thread's slot starts with a state there */
-    if (*slot == NULL && !attached && hpyrt_main_view != NULL && hpyrt_main_view != view) {
-        *slot = hpyrt_keep_new_state(record, hpyrt_main_view);
-        if (*slot == NULL)
-            return NULL;
-    }
-    return hpyrt_keep_new_state(record, view);
+    if (*slot == NULL && main != NULL && main != view && (*slot = hpyrt_keep_new_state(record, main, true)) == NULL)
+        return NULL;
+    bool by_way = HPYRT_FIRST_STATE_IS_USED && current == NULL && main != NULL && main != view;
+    if (by_way)
+        PyEval_RestoreThread(*slot);
+    PyThreadState *state = hpyrt_keep_new_state(record, view, *slot == NULL);
+    if (state == NULL) {
+        if (by_way)
+            PyEval_SaveThread();
+    } else if (by_way || current != NULL)
+        PyThreadState_Swap(state);
+    else
+        PyEval_RestoreThread(state);
+    return state;
 }
 
 /* Whether an open acquisition will put [state] back, or is on it. */
@@ -41,37 +69,57 @@ static bool is_needed(const hpyrt_record *record, const PyThreadState *state)
     return false;
 }
 
+/* [state], of [view], is from now on what [record]'s thread is attached with, or NULL: it is attached no more. */
+static void note(hpyrt_record *record, hpyrt_view *view, PyThreadState *state)
+{
+    if (!HPYRT_STATE_IS_THREAD_LOCAL)
+        record->own.state = state;
+    if (record->own.last != view)
+        record->own.last = view;
+}
+
 /* ---- in ---- */
 
+/* That the runtime finalizes is known from the view of the main interpreter, which is then closed; unless it has none. */
 static bool may_enter(const hpyrt_record *record, const hpyrt_view *view)
 {
-    return view->interpreter != NULL && !hpyrt_is_finalizing() && !hpyrt_is_closed_to(record, view);
+    return view->interpreter != NULL && (hpyrt_main_view != NULL || !hpyrt_is_finalizing()) && !hpyrt_is_closed_to(record, view);
 }
 
 /* Make [view]'s interpreter current: with [current], this thread's own state in another one, switching; else attaching. The
-   thread has set out. 0, or -1 with nothing changed. */
+   thread has set out. [slot] is what is in its gilstate slot; NULL: nobody has looked. 0, or -1 with nothing changed. */
 static int cross(hpyrt_record *record, hpyrt_view *view, hpyrt_origin *origin, PyThreadState *current, PyThreadState *slot)
 {
-    PyInterpreterGuard *guard = PyInterpreterGuard_FromView(view->pep_788);
-    if (guard == NULL)
+    if (hpyrt_take_guard(record, view) < 0)
         return -1;
-    PyThreadState *state = state_for(record, view, current != NULL, &slot);
-    if (state == NULL) {
-        PyInterpreterGuard_Close(guard);
-        return -1;
-    }
-    if (current != NULL)
+    if (slot == NULL)
+        slot = slot_of(record);
+    PyThreadState *state = find_state(record, view, slot);
+    if (state == NULL)
+        state = attach_new(record, view, current, &slot);
+    else if (current != NULL)
         PyThreadState_Swap(state);
     else
         PyEval_RestoreThread(state);
+    if (state == NULL) {
+        hpyrt_drop_guard(&record->own.guard);
+        return -1;
+    }
     if (!HPYRT_SLOT_FOLLOWS && slot != state)
         hpyrt_set_slot(state);
-    *record->top++ = (hpyrt_frame){
-        .view = view, .origin = origin, .kind = current != NULL ? FRAME_SWITCHED : FRAME_ATTACHED,
-        .change = {.state = state, .previous = current, .slot = slot, .guard = guard},
-    };
-    record->own.state = state;
-    record->own.last = view;
+    hpyrt_frame *frame = record->top++;
+    frame->view = view;
+    frame->origin = origin;
+    frame->kind = current != NULL ? FRAME_SWITCHED : FRAME_ATTACHED;
+    frame->change.state = state;
+    frame->change.slot = slot;
+    if (current != NULL)
+        frame->change.previous = current;
+    if (HPYRT_PEP_788) {
+        frame->change.guard = record->own.guard;
+        record->own.guard = NULL;
+    }
+    note(record, view, state);
     return 0;
 }
 
@@ -82,14 +130,14 @@ static int enter(hpyrt_record *record, hpyrt_view *view, hpyrt_origin *origin, P
         return -1;
     hpyrt_view *outer = hpyrt_set_out(record, view, origin);
     int status = -1;
-    if ((origin == NULL || (!origin->closed && origin->view == view)) && !hpyrt_is_closed_to(record, view))
+    if ((origin == NULL || !origin->closed) && !hpyrt_is_closed_to(record, view))
         status = cross(record, view, origin, current, slot);
     hpyrt_arrive(record, outer);
     if (status < 0)
         return -1;
     if (view->dead != NULL)
         hpyrt_drain(view);
-    if (origin == NULL || !origin->closed)
+    if (origin == NULL || (!origin->closed && origin->view == view))
         return 0;
     hpyrt_forget_origin();      /* it was closed while this thread waited for the GIL */
     hpyrt_sweep_origins();
@@ -100,9 +148,12 @@ static int enter(hpyrt_record *record, hpyrt_view *view, hpyrt_origin *origin, P
 /* Push a frame for a thread that is attached to [view]'s interpreter, with [current]. */
 static void stay(hpyrt_record *record, hpyrt_view *view, hpyrt_origin *origin, PyThreadState *current)
 {
-    *record->top++ = (hpyrt_frame){.view = view, .origin = origin, .change = {.state = current}};
-    record->own.state = current;
-    record->own.last = view;
+    hpyrt_frame *frame = record->top++;
+    frame->view = view;
+    frame->origin = origin;
+    frame->kind = FRAME_NOTHING;
+    frame->change.state = current;
+    note(record, view, current);
     if (view->dead != NULL)
         hpyrt_drain(view);
 }
@@ -113,8 +164,8 @@ int hpyrt_attach_slow(hpyrt_origin *origin)
     if (record == NULL)
         return -1;
     hpyrt_view *view = origin->view;
-    PyThreadState *slot = PyGILState_GetThisThreadState(), *current = hpyrt_current_state();
-    if (!hpyrt_is_mine(current, slot))
+    PyThreadState *slot, *current = hpyrt_current_state();
+    if (!is_attached(current, &slot))
         return origin->policy == HPYRT_ATTACH ? enter(record, view, origin, NULL, slot) : -1;
     if (current->interp != view->interpreter)
         return enter(record, view, origin, current, slot);
@@ -124,7 +175,8 @@ int hpyrt_attach_slow(hpyrt_origin *origin)
 
 /* ---- in, where the thread says which interpreter ---- */
 
-/* Remember that the calling thread is attached to [view] with [current]: up to 3.11 its gilstate slot may not show it. */
+/* Remember that the calling thread is attached to [view] with [current], while [slot] is in its gilstate slot: up to 3.11 that
+   may be the state of another interpreter. */
 static void see(hpyrt_view *view, PyThreadState *current, const PyThreadState *slot)
 {
     hpyrt_record *record = HPYRT_SLOT_FOLLOWS ? NULL : hpyrt_ready_record();
@@ -135,27 +187,34 @@ static void see(hpyrt_view *view, PyThreadState *current, const PyThreadState *s
     record->own.seen_depth = hpyrt_depth(record);
 }
 
-/* The view of the interpreter that a thread without a state of its own was last attached to. [slot]: what is in its gilstate
-   slot. NULL: it has none that has a view. */
-static hpyrt_view *last_view(const hpyrt_record *record, PyThreadState *slot)
+/* Up to 3.11: the view of the interpreter that [record]'s thread, which is not attached, left inside of an acquisition, or of code
+   that Python itself was made to run in another interpreter. NULL if it cannot be told so. */
+static hpyrt_view *left_view(const hpyrt_record *record)
 {
-    if (record != NULL && !HPYRT_SLOT_FOLLOWS) {
-        const hpyrt_thread *own = &record->own;
-        if (own->seen != NULL && own->seen->interpreter != NULL && own->seen_depth == hpyrt_depth(record)
-                && hpyrt_runs_code(own->seen_state))
-            return own->seen;
-        if (hpyrt_depth(record) > 0)
-            return record->top[-1].view;
-    }
-    if (slot != NULL && (record == NULL || !hpyrt_keeps(record, slot)))
-        return hpyrt_view_of(slot->interp);     /* a Python thread, which went back to where it came from */
+    const hpyrt_thread *own = &record->own;
+    if (own->seen != NULL && own->seen->interpreter != NULL && own->seen_depth == hpyrt_depth(record)
+            && hpyrt_runs_code(own->seen_state))
+        return own->seen;
+    return record->top != record->frames ? record->top[-1].view : NULL;
+}
+
+/* The view of the interpreter that the calling thread, which is not attached, was attached to last. [record]: its record, or
+   NULL; [*slot] becomes what is in its gilstate slot. NULL: that interpreter has no view. */
+static hpyrt_view *last_view(const hpyrt_record *record, PyThreadState **slot)
+{
+    hpyrt_view *left = record != NULL && !HPYRT_SLOT_FOLLOWS ? left_view(record) : NULL;
+    if (left != NULL)
+        return left;
+    *slot = record != NULL && !HPYRT_SLOT_FOLLOWS ? slot_of(record) : PyGILState_GetThisThreadState();
+    if (*slot != NULL && (record == NULL || !hpyrt_keeps(record, *slot)))
+        return hpyrt_view_of((*slot)->interp);      /* a Python thread, which went back to where it came from */
     return record != NULL && record->own.last != NULL ? record->own.last : hpyrt_main_view;
 }
 
 hpyrt_view *hpyrt_current_view(void)
 {
-    PyThreadState *slot = PyGILState_GetThisThreadState(), *current = hpyrt_current_state();
-    if (!hpyrt_is_mine(current, slot))
+    PyThreadState *slot, *current = hpyrt_current_state();
+    if (!is_attached(current, &slot))
         return NULL;
     hpyrt_view *view = hpyrt_view_of(current->interp);
     if (view != NULL)
@@ -165,20 +224,19 @@ hpyrt_view *hpyrt_current_view(void)
 
 hpyrt_view *hpyrt_attach_ambient_slow(hpyrt_policy policy)
 {
-    PyThreadState *slot = PyGILState_GetThisThreadState(), *current = hpyrt_current_state();
-    bool is_attached = hpyrt_is_mine(current, slot);
-    if (!is_attached && policy == HPYRT_ATTACHED_ONLY)
+    PyThreadState *slot, *current = hpyrt_current_state();
+    bool attached = is_attached(current, &slot);
+    if (!attached && policy == HPYRT_ATTACHED_ONLY)
         return NULL;
-    hpyrt_view *view = is_attached ? hpyrt_view_of(current->interp) : last_view(hpyrt_this_thread, slot);
+    hpyrt_view *view = attached ? hpyrt_view_of(current->interp) : last_view(hpyrt_this_thread, &slot);
     hpyrt_record *record = view != NULL && view->context != NULL ? hpyrt_ready_record() : NULL;
     if (record == NULL)
         return NULL;
-    if (is_attached) {
-        see(view, current, slot);
-        stay(record, view, NULL, current);
-        return view;
-    }
-    return enter(record, view, NULL, NULL, slot) == 0 ? view : NULL;
+    if (!attached)
+        return enter(record, view, NULL, NULL, slot) == 0 ? view : NULL;
+    see(view, current, slot);
+    stay(record, view, NULL, current);
+    return view;
 }
 
 /* ---- out ---- */
@@ -198,9 +256,7 @@ static void leave(hpyrt_record *record, const hpyrt_frame *frame, bool is_last)
         PyThreadState_DeleteCurrent();
     else
         PyEval_SaveThread();
-    record->own.state = NULL;
-    if (record->top != record->frames)
-        record->own.last = record->top[-1].view;
+    note(record, record->top != record->frames ? record->top[-1].view : frame->view, NULL);
 }
 
 /* Switch the calling thread back to where [frame] came from. [is_last]: its state is kept no longer. */
@@ -214,8 +270,7 @@ static void switch_back(hpyrt_record *record, const hpyrt_frame *frame, bool is_
     PyThreadState_Swap(previous);
     if (is_last)
         PyThreadState_Delete(state);
-    record->own.state = previous;
-    record->own.last = hpyrt_view_of(previous->interp);
+    note(record, hpyrt_view_of(previous->interp), previous);
 }
 
 void hpyrt_detach_slow(hpyrt_record *record, const hpyrt_frame *popped)
@@ -226,13 +281,15 @@ void hpyrt_detach_slow(hpyrt_record *record, const hpyrt_frame *popped)
     if (!(frame.kind & FRAME_CROSSED))
         return;
     hpyrt_view *outer = hpyrt_set_out_attached(record, frame.view);
+    if (HPYRT_PEP_788)
+        record->own.guard = frame.change.guard;
     bool is_last = !HPYRT_KEEPS_ANYWHERE && frame.view != hpyrt_main_view && !is_needed(record, frame.change.state)
                 && hpyrt_give_up_state(record, frame.change.state);
     if (frame.kind & FRAME_SWITCHED)
         switch_back(record, &frame, is_last);
     else
         leave(record, &frame, is_last);
-    PyInterpreterGuard_Close(frame.change.guard);
+    hpyrt_drop_guard(&record->own.guard);
     hpyrt_arrive(record, outer);
 }
 
@@ -240,7 +297,13 @@ void hpyrt_detach_slow(hpyrt_record *record, const hpyrt_frame *popped)
 
 bool hpyrt_is_attached(void)
 {
-    return hpyrt_is_mine(hpyrt_current_state(), PyGILState_GetThisThreadState());
+    PyThreadState *slot;
+    return is_attached(hpyrt_current_state(), &slot);
+}
+
+int hpyrt_begin_thread(void)
+{
+    return 0;
 }
 
 /* The gilstate slot is empty by now: glibc clears all thread-specific values before it runs their destructors. */
@@ -254,9 +317,7 @@ void hpyrt_end_thread(hpyrt_record *record)
             hpyrt_take_back(frame->lent);
     if (is_inside)
         PyEval_SaveThread();        /* or nobody would ever hold the GIL again */
-    for (const hpyrt_frame *frame = record->frames; frame < record->top; frame++)
-        if (frame->kind & FRAME_CROSSED)
-            PyInterpreterGuard_Close(frame->change.guard);
+    hpyrt_drop_guards(record);
     hpyrt_bury_kept(record);
 }
 

@@ -16,14 +16,16 @@ typedef struct {
     PyThreadState *state;       /* current inside the acquisition */
     PyThreadState *previous;    /* switched: what was current before */
     PyThreadState *slot;        /* crossed: what was, and will again be, in the gilstate slot */
-    PyInterpreterGuard *guard;  /* crossed: see HPYRT_PEP_788 */
+    PyInterpreterGuard *guard;  /* crossed, under HPYRT_PEP_788 */
 } hpyrt_change;
 
 /* What is known of an OS thread beside its open acquisitions. Only that thread touches it. */
 typedef struct {
     PyThreadState *state;       /* known to be this thread's own while it is the current one (up to 3.11) */
-    hpyrt_view *last;           /* the view of the last acquisition that was not on the fast path, unless it switched back */
+    hpyrt_view *last;           /* of the interpreter that an acquisition, or its end, last attached the thread to */
     hpyrt_kept *kept;
+    hpyrt_kept *home;           /* the one that got into the gilstate slot when it was made */
+    PyInterpreterGuard *guard;  /* of the way in or out that the thread is on, under HPYRT_PEP_788 */
     hpyrt_view *seen;           /* where the thread was when it was last seen attached by somebody else (up to 3.11) */
     PyThreadState *seen_state;
     int seen_depth;
@@ -44,6 +46,34 @@ struct hpyrt_view {
 
 #include "../finalization.h"
 
+/* ---- guards of PEP 788 ---- */
+
+static inline void hpyrt_drop_guard(PyInterpreterGuard **guard)
+{
+    if (HPYRT_PEP_788 && *guard != NULL) {
+        PyInterpreterGuard *held = *guard;
+        *guard = NULL;
+        PyInterpreterGuard_Close(held);
+    }
+}
+
+/* 0, or -1: the interpreter of [view] is finalizing. */
+static inline int hpyrt_take_guard(hpyrt_record *record, const hpyrt_view *view)
+{
+    if (HPYRT_PEP_788)
+        record->own.guard = PyInterpreterGuard_FromView(view->pep_788);
+    return HPYRT_PEP_788 && record->own.guard == NULL ? -1 : 0;
+}
+
+/* Drop all guards of [record]'s thread, which has ended or is waited for no longer. */
+static inline void hpyrt_drop_guards(hpyrt_record *record)
+{
+    hpyrt_drop_guard(&record->own.guard);
+    for (hpyrt_frame *frame = record->frames; frame < record->top; frame++)
+        if (frame->kind & FRAME_CROSSED)
+            hpyrt_drop_guard(&frame->change.guard);
+}
+
 /* ---- views.c ---- */
 
 extern hpyrt_view *_Atomic hpyrt_main_view;
@@ -54,6 +84,12 @@ hpyrt_view *hpyrt_view_of(const PyInterpreterState *interpreter);
 hpyrt_view *hpyrt_first_view(void);
 bool hpyrt_is_main(const hpyrt_view *view);
 
+/* Let signal handlers run. 0, or -1 with the exception that one raised. */
+static inline int hpyrt_check_signals(void)
+{
+    return PyErr_CheckSignals();
+}
+
 /* Whether [frame] switched a thread away from the interpreter of [view]. */
 bool hpyrt_comes_from(const hpyrt_frame *frame, const hpyrt_view *view);
 
@@ -62,8 +98,12 @@ bool hpyrt_comes_from(const hpyrt_frame *frame, const hpyrt_view *view);
 /* The thread state kept for [record]'s thread in [view]; NULL if there is none. */
 PyThreadState *hpyrt_kept_state(hpyrt_record *record, const hpyrt_view *view);
 
-/* Make one and keep it. NULL when there is no memory. */
-PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view);
+/* Make one and keep it. [is_first]: the thread's gilstate slot is empty, so that it gets there. NULL when there is no memory. */
+PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view, bool is_first);
+
+/* The kept state that is known to be in the gilstate slot of [record]'s thread, unless an open acquisition put another there;
+   NULL if there is none. Its interpreter has not ended, or the thread is on its way into it. */
+PyThreadState *hpyrt_home(const hpyrt_record *record);
 
 bool hpyrt_keeps(const hpyrt_record *record, const PyThreadState *state);
 

@@ -22,6 +22,10 @@
    there. */
 #define HPYRT_KEEPS_ANYWHERE HPYRT_STATE_IS_THREAD_LOCAL
 
+/* Up to 3.12 Python's own module for interpreters runs code in one, and ends it, on whichever thread state is first there: a new
+   one of ours, which comes first, is made and moved to the end with the GIL held. */
+#define HPYRT_FIRST_STATE_IS_USED (PY_VERSION_HEX < 0x030D0000)
+
 /* 3.15 has guards of its own against finalization (PEP 788), which each acquisition that attaches takes behind ours. Alone they
    would not do: new ones are granted as long as others are open, and so the interpreter never ends. */
 #ifndef HPYRT_PEP_788
@@ -31,7 +35,7 @@
 #if !HPYRT_PEP_788
 typedef void PyInterpreterView;
 typedef void PyInterpreterGuard;
-#define PyInterpreterView_FromCurrent() ((PyInterpreterView *)"")     /* anything but NULL, which is refusal */
+#define PyInterpreterView_FromCurrent() ((PyInterpreterView *)"")     /* anything but NULL, which means no memory */
 #define PyInterpreterView_Close(view) ((void)(view))
 #define PyInterpreterGuard_FromView(view) (view)
 #define PyInterpreterGuard_Close(guard) ((void)(guard))
@@ -61,6 +65,17 @@ static inline bool hpyrt_is_mine(const PyThreadState *state, const PyThreadState
     /* which is the thread's first state. It has others where there are sub-interpreters: taken for detached inside of one, it
        would wait for itself */
     return PyInterpreterState_Head() != PyInterpreterState_Main() && state->thread_id == (unsigned long)pthread_self();
+#endif
+}
+
+/* Whether [state], which was in its thread's gilstate slot once, still is, as far as that can change behind our back. */
+static inline bool hpyrt_is_in_slot(const PyThreadState *state)
+{
+#if HPYRT_SLOT_FOLLOWS
+    return state->_status.bound_gilstate;
+#else
+    (void)state;
+    return true;
 #endif
 }
 

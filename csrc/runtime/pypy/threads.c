@@ -24,7 +24,7 @@ int hpyrt_attach_slow(hpyrt_policy policy, hpyrt_origin *origin)
         *record->top++ = (hpyrt_frame){.view = &hpyrt_the_view, .origin = origin};
         return 0;
     }
-    if (policy == HPYRT_ATTACHED_ONLY || hpyrt_is_closed_to(record, &hpyrt_the_view) || !Py_IsInitialized())
+    if (policy == HPYRT_ATTACHED_ONLY || hpyrt_is_closed_to(record, &hpyrt_the_view))
         return -1;
     hpyrt_view *outer = hpyrt_set_out(record, &hpyrt_the_view, origin);
     int status = cross(record, origin);
@@ -54,6 +54,16 @@ hpyrt_view *hpyrt_current_view(void)
     return PyGILState_Check() ? &hpyrt_the_view : NULL;
 }
 
+/* PyPy looks for signals between the turns of a loop, and PyErr_CheckSignals does nothing. */
+int hpyrt_check_signals(void)
+{
+    PyObject *names = PyDict_New();
+    PyObject *result = names != NULL ? PyRun_String("for turn in (1, 2): pass", Py_file_input, names, names) : NULL;
+    Py_XDECREF(names);
+    Py_XDECREF(result);
+    return result != NULL ? 0 : -1;
+}
+
 int hpyrt_open_view(void)
 {
     static bool is_open;
@@ -72,15 +82,39 @@ bool hpyrt_is_attached(void)
     return PyGILState_Check();
 }
 
+/* What glibc runs when a thread ends, before the destructors of its thread-specific data: one of those is PyPy's, after which
+   its functions crash on that thread. NULL where there is no such thing. */
+extern int __cxa_thread_atexit_impl(void (*function)(void *), void *argument, void *library) __attribute__((weak));
+extern void *__dso_handle;
+
 /* A thread that ends inside may hold the GIL, and then nobody would ever hold it again. */
-void hpyrt_end_thread(hpyrt_record *record)
+static void let_go(void *argument)
 {
-    if (record->top == record->frames || !PyGILState_Check())
+    (void)argument;
+    const hpyrt_record *record = hpyrt_this_thread;
+    if (record == NULL || record->top == record->frames || !PyGILState_Check())
         return;
-    for (const hpyrt_frame *frame = record->top; frame-- > record->frames;)
+    const hpyrt_frame *attached = NULL;     /* what the thread is inside of, if an acquisition attached it */
+    for (const hpyrt_frame *frame = record->top; frame-- > record->frames;) {
         if (frame->kind & FRAME_LENT)
             hpyrt_take_back(frame->lent);
-    PyEval_SaveThread();
+        if (attached == NULL && (frame->kind & FRAME_ATTACHED))
+            attached = frame;
+    }
+    if (attached != NULL)
+        PyGILState_Release(attached->change.state);
+    else
+        PyEval_SaveThread();
+}
+
+int hpyrt_begin_thread(void)
+{
+    return __cxa_thread_atexit_impl != NULL ? __cxa_thread_atexit_impl(let_go, NULL, &__dso_handle) : 0;
+}
+
+void hpyrt_end_thread(hpyrt_record *record)
+{
+    (void)record;
 }
 
 /* If the thread that forked was not attached, the GIL may be held by one that is gone: nobody gets in. */

@@ -31,6 +31,9 @@ struct hpyrt_view {
 
 extern hpyrt_view hpyrt_the_view;
 
+/* Let signal handlers run. 0, or -1 with the exception that one raised. */
+int hpyrt_check_signals(void);
+
 #include "../finalization.h"
 
 static inline hpyrt_view *hpyrt_first_view(void)
@@ -49,6 +52,11 @@ static inline bool hpyrt_comes_from(const hpyrt_frame *frame, const hpyrt_view *
     (void)frame;
     (void)view;
     return false;
+}
+
+static inline void hpyrt_drop_guards(hpyrt_record *record)
+{
+    (void)record;
 }
 
 static inline void hpyrt_free_kept(hpyrt_view *view)
