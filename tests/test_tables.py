@@ -147,4 +147,4 @@ def test_run_beside_itself(findings):
     """A real run beside itself has each arm but the references once, and all intervals overlap."""
     table, = tables.of_two_runs("a", findings, "a", findings)
     assert len(table.text) == sum(each.arm != each.reference for each in findings)
-    assert {row[-1] for row in table.text} == {"overlap"}
+    assert {row[-1] for row in table.text} <= {"overlap", "no interval"}      # of few processes there is none
