@@ -215,8 +215,8 @@ def test_exits_under_fire(cores, kind):
         for number in range(EXITS):
             process = core.script("core_exit.py", kind, str(number))
             said, complained = process.communicate(timeout=LIMIT_S)
+            assert (core.tag, number, process.returncode, complained) == (core.tag, number, 0, "")
             alive, inside, refused = map(int, said.split())
-            assert (core.tag, process.returncode, complained) == (core.tag, 0, "")
             assert (alive, inside, refused > 0) == (6, 0, True), core.tag
 
 
