@@ -61,7 +61,9 @@ def on_misuse(hook: Callable[[str], object] | None) -> None:
     """Have [hook] called with the report of each wrong use, instead of aborting the process; None: abort again.
 
     It is called on the thread that did wrong, in the interpreter that set it, after the report went to stderr; the wrong call
-    then does as little as it can. Inside of a tp_traverse and after that interpreter ended the process aborts all the same.
+    then does as little as it can. What a thread left open that ends outside of Python is told by the next thread that acquires
+    there in debug mode, sets a hook or looks for leaks, or when that interpreter ends: a thread that ends waits for nobody.
+    Inside of a tp_traverse and after that interpreter ended the process aborts all the same.
     Raises RuntimeError while the runtime half is not loaded, TypeError for what is not callable.
     """
     runtime = sys.modules.get(_RUNTIME)

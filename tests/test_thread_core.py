@@ -232,3 +232,14 @@ def test_inside_for_good(cores):
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         assert "KeyboardInterrupt" in process.communicate(timeout=LIMIT_S)[1]
+
+
+def test_exit_inside(cores):
+    """A process is ended from inside acquisitions of the thread that ends it, which does not wait for itself."""
+    for core in cores:
+        if core.is_cpython:         # PyPy's PyErr_Print does not end the process for a SystemExit
+            waits = (3, 9) <= core.version < (3, 13)
+            for depth, thread in [("1", "own"), ("3", "own")] + ([] if waits else [("1", "foreign"), ("3", "foreign")]):
+                process = core.script("core_exit_inside.py", depth, thread)
+                assert (core.tag, depth, thread, process.communicate(timeout=LIMIT_S)[1], process.returncode) == (
+                    core.tag, depth, thread, "", 3)

@@ -88,6 +88,7 @@ typedef struct {
     hpyrt_lease *top;           /* its open leases but the borrowed ones, innermost first */
     hpyrt_lease *borrowed;      /* one for each real context */
     HPyLab_DebugCall *calls;    /* on their way, innermost first */
+    bool ends;                  /* it must not wait for the GIL any more: whoever joins it may hold it */
 } hpyrt_debugged_thread;
 
 struct hpyrt_lease {
@@ -186,6 +187,9 @@ void hpyrt_debug_call_ends(HPyLab_DebugCall *call);
 
 /* Look after the interpreter that the calling thread is attached to: once for each, from its first acquisition on. */
 void hpyrt_debug_watch_interpreter(hpyrt_view *view);
+
+/* Call the hook for what threads reported that ended detached. Called attached, wherever it may run. */
+void hpyrt_debug_deliver(void);
 
 /* A new generation of HPy's debug handles, a Python object that is owned; NULL where there is none. */
 void *hpyrt_new_generation(void);

@@ -30,6 +30,7 @@ static void note_state(hpyrt_lease *lease)
 {
     lease->view = hpyrt_current_view();
     hpyrt_debug_watch_interpreter(lease->view);
+    hpyrt_debug_deliver();
     lease->pending = PyErr_Occurred();
     if (hpyrt_flavour_of(lease->real) == HPYRT_DEBUG)
         lease->generation = hpyrt_new_generation();

@@ -62,6 +62,7 @@ static void look_at_left_open(void *ending)
     int open = 0;
     if (is_main_thread())
         return;                 /* its end is that of the process: see process_ends */
+    ((hpyrt_debugged_thread *)ending)->ends = true;
     for (const hpyrt_lease *lease = ((hpyrt_debugged_thread *)ending)->top; lease != NULL; lease = lease->below)
         open++;
     if (!hpyrt_tell_left_open(HPYRT_LEFT_OPEN_BY_THREAD, NULL))
@@ -299,8 +300,8 @@ size_t hpyrt_open_things(uint64_t since, hpyrt_open_thing **things)
     return found.count;
 }
 
-/* Told by the runtime half for whom it waits. Its mutex is held, so no hook is called; and that thread may be about to leave,
-   so the process goes on. */
+/* Told by the runtime half for whom it waits. That is not wrong yet, for that thread may be about to leave: no hook is called and
+   the process goes on. */
 static void print_inside(pthread_t thread, int open)
 {
     (void)open;

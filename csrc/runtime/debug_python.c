@@ -9,13 +9,9 @@
 static PyObject *the_callable;
 static hpyrt_view *callable_view;
 
-/* With no way into that interpreter there is nobody to tell: then the process aborts, as without a hook. */
-static void call_hook(void *data, const char *report)
+/* Call it, attached. */
+static void call_callable(const char *report)
 {
-    (void)data;
-    hpyrt_origin home = {.view = callable_view, .policy = HPYRT_ATTACH};
-    if (callable_view == NULL || hpyrt_in_traverse() || hpyrt_attach(&home) < 0)
-        abort();
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyObject *callable = the_callable;
@@ -26,12 +22,65 @@ static void call_hook(void *data, const char *report)
     Py_XDECREF(answer);
     Py_XDECREF(callable);
     PyErr_Restore(type, value, traceback);
+}
+
+/* Reports of threads that ended detached, oldest first; guarded by the mutex. */
+typedef struct deferred deferred;
+struct deferred {
+    deferred *next;
+    char report[];
+};
+
+static deferred *first_deferred, **last_deferred = &first_deferred;
+
+static void defer(const char *report)
+{
+    deferred *kept = malloc(sizeof *kept + strlen(report) + 1);
+    if (kept == NULL)
+        hpyrt_debug_out_of_memory();
+    kept->next = NULL;
+    strcpy(kept->report, report);
+    pthread_mutex_lock(&hpyrt_debug_mutex);
+    *last_deferred = kept;
+    last_deferred = &kept->next;
+    pthread_mutex_unlock(&hpyrt_debug_mutex);
+}
+
+void hpyrt_debug_deliver(void)
+{
+    if (the_callable == NULL || callable_view != hpyrt_current_view() || hpyrt_in_traverse())
+        return;
+    pthread_mutex_lock(&hpyrt_debug_mutex);
+    deferred *first = first_deferred;
+    first_deferred = NULL;
+    last_deferred = &first_deferred;
+    pthread_mutex_unlock(&hpyrt_debug_mutex);
+    for (deferred *next; first != NULL; first = next) {
+        next = first->next;
+        call_callable(first->report);
+        free(first);
+    }
+}
+
+/* With no way into that interpreter there is nobody to tell: then the process aborts, as without a hook. */
+static void call_hook(void *data, const char *report)
+{
+    (void)data;
+    hpyrt_origin home = {.view = callable_view, .policy = HPYRT_ATTACH};
+    if (hpyrt_debugged()->ends && hpyrt_current_view() == NULL) {
+        defer(report);
+        return;
+    }
+    if (callable_view == NULL || hpyrt_in_traverse() || hpyrt_attach(&home) < 0)
+        abort();
+    call_callable(report);
     hpyrt_detach();
 }
 
 static void set_callable(PyObject *callable)
 {
     PyObject *before = the_callable;
+    hpyrt_debug_deliver();
     callable_view = callable != NULL ? hpyrt_current_view() : NULL;
     the_callable = callable;
     hpyrt_set_hook(callable != NULL ? call_hook : NULL, NULL);
@@ -80,6 +129,7 @@ static PyObject *list_open(PyObject *module, PyObject *since)
     unsigned long long mark = PyLong_AsUnsignedLongLong(since);
     if (mark == (unsigned long long)-1 && PyErr_Occurred())
         return NULL;
+    hpyrt_debug_deliver();
     PyObject *list = PyList_New(0);
     hpyrt_open_thing *things = NULL;
     size_t count = list == NULL ? 0 : hpyrt_open_things(mark, &things);

@@ -30,10 +30,20 @@ static int count_open(const hpyrt_record *record, ending what, int kinds, int ma
     return count;
 }
 
+#define MOST_REPORTED 32
+
+/* A thread that is waited for, and how many acquisitions it has open. */
+typedef struct {
+    unsigned long thread;
+    int open;
+} inside;
+
 /* Close what ends to all threads that are not inside, and mark the acquisitions that are to be waited for. Attached. */
 static void close_to_others(ending what, const hpyrt_record *own)
 {
     unsigned long thread = (unsigned long)pthread_self();
+    inside found[MOST_REPORTED];
+    int count = 0;
     pthread_mutex_lock(&hpyrt_mutex);
     for (hpyrt_view *view = what.all ? hpyrt_first_view() : what.view; view != NULL; view = what.all ? view->next : NULL)
         if (view->closed_by == 0)
@@ -41,10 +51,12 @@ static void close_to_others(ending what, const hpyrt_record *own)
     hpyrt_barrier_for_all();
     for (const hpyrt_record *record = hpyrt_records; record != NULL; record = record->next) {
         int open = record != own ? count_open(record, what, 0, FRAME_AWAITED) : 0;
-        if (open > 0 && hpyrt_report_inside != NULL)
-            hpyrt_report_inside((pthread_t)record->thread, open);
+        if (open > 0 && count < MOST_REPORTED)
+            found[count++] = (inside){record->thread, open};
     }
     pthread_mutex_unlock(&hpyrt_mutex);
+    for (int i = 0; i < count && hpyrt_report_inside != NULL; i++)
+        hpyrt_report_inside((pthread_t)found[i].thread, found[i].open);
 }
 
 /* How many other threads are inside of what ends, or on their way in or out. Attached. */
@@ -103,12 +115,14 @@ static PyObject *finalize(PyObject *capsule, PyObject *unused)
     if (view == NULL)
         return NULL;
     ending what = {view, hpyrt_is_main(view)};
-    const hpyrt_record *own = hpyrt_this_thread;
+    hpyrt_record *own = hpyrt_this_thread;
     if (view->closed_by == 0) {
         close_to_others(what, own);
         if (wait_for_others(what, own) < 0)
             return NULL;
     }
+    if (own != NULL && what.all)
+        hpyrt_drop_guards(own);     /* Python would wait for the acquisition that it is ended from */
     if (count_threads(what, own) == 0)
         hpyrt_free_kept(view);
     Py_RETURN_NONE;

@@ -23,8 +23,8 @@ static inline bool hpyrt_is_closed_to(const hpyrt_record *record, const hpyrt_vi
     return __builtin_expect(view->closed_by != 0, 0) && !hpyrt_is_inside(record, view);
 }
 
-/* A debug build's, else NULL. Called by the thread that is about to wait for [thread], which has [open] acquisitions in
-   interpreters that finalize. hpyrt_mutex is held: it is an error to acquire there, or to call Python. */
+/* A debug build's, else NULL. Called, attached, by the thread that is about to wait for [thread], which had [open] acquisitions
+   in interpreters that finalize, and may have ended meanwhile. */
 extern void (*hpyrt_report_inside)(pthread_t thread, int open);
 
 #endif
