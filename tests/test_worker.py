@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -202,3 +203,32 @@ def test_worker_outside_its_executor():
     command = [sys.executable, str(WORKER / "measure.py")]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert (done.returncode, "JSONDecodeError" in done.stderr) == (1, True)
+
+
+def test_worker_ends_with_its_parent(libraries, interpreter, tmp_path):
+    """Where `lab` is killed the worker that it waits for is not left behind."""
+    told, script = tmp_path / "told", tmp_path / "script.py"
+    script.write_text(f"""import json, os, sys, time
+sys.path.insert(0, {str(WORKER)!r})
+from loading import Lab
+job = json.load(sys.stdin)
+Lab(job["libraries"])
+os.rename(os.path.abspath(sys.argv[0]), job["told"] + "." + str(os.getpid()))
+time.sleep(60)
+""")
+    code = "import json, os, sys; from lab.executor import run_worker; run_worker(sys.argv[2:], os.environ, json.loads(sys.argv[1]), 60)"
+    job = {"libraries": libraries.for_worker(interpreter.tag), "told": str(told)}
+    parent = subprocess.Popen([sys.executable, "-c", code, json.dumps(job), interpreter.path, str(script)])
+    worker = int(wait_for(lambda: list(tmp_path.glob("told.*")))[0].suffix[1:])
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text().split()[2])
+
+
+def wait_for(what, limit_s=10.0):
+    """What it answers as soon as that is true."""
+    deadline = time.monotonic() + limit_s
+    while not (answer := what()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert answer
+    return answer
