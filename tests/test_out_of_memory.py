@@ -7,6 +7,7 @@ from lab import spec
 
 ATTACHING = [form for form in FORMS if "attach" in ARMS[form].policies]
 LIMIT_S = 60.0
+IDLE = 16               # contexts, and origins, that lie idle before one is used again
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,15 @@ def test_refused(call, form, name):
     assert (works, left, states) == (True, 0, 0)
     assert set(refusals) <= {"refused", "raised", "MemoryError: no memory for another trampoline", "MemoryError: "}
     assert count >= {"callback": 0, "foreign": 3, "deep": 4}[name] and bool(refusals) == bool(count)
+
+
+@pytest.mark.parametrize("form", ATTACHING)
+def test_debug_contexts_refused(call, form):
+    """In HPy's debug mode, where each level is lent a context of its own: each time one cannot be had the callback is refused."""
+    refused, works, depth, left = call("deeper", form)
+    assert (refused, works) == (True, True)
+    pieces = 2 * (depth + IDLE)         # for each context that there is two
+    assert pieces <= left <= pieces + IDLE + 8      # beside as many origins, the record and its frames
 
 
 def test_no_page(call):

@@ -12,12 +12,13 @@ IDLE = 16                   # tokens and origins that are let lie before one is 
 
 
 class Faults:
-    """The runtime half's allocations: fail_after(n) lets n succeed and the next fail."""
+    """The runtime half's allocations: fail_after(n) lets n succeed and the next fail, fail_from(n) all that come after."""
 
     def __init__(self, path):
         library = ctypes.PyDLL(path)
         self.fail_after = library.faults_fail_after
-        self.fail_after.argtypes = (ctypes.c_int64,)
+        self.fail_from = library.faults_fail_from
+        self.fail_after.argtypes = self.fail_from.argtypes = (ctypes.c_int64,)
         self.asked, self.alive = library.faults_asked, library.faults_alive
         self.asked.restype = self.alive.restype = ctypes.c_int64
 
@@ -67,6 +68,27 @@ def deep(lab, arm, entries):
     """Bind, 300 nested callbacks on a foreign thread, unbind."""
     arm.bodies.set_callable(int)
     return lambda: refusal(lab, arm, lab.driver("foreign_thread"), "nest", 300, LEAVE)
+
+
+def deeper(libraries, runtime, extension):
+    """In HPy's debug mode, nested callbacks that go deeper each time, with the allocations for that failing from another one on:
+    whether each was refused and then worked, how deep they went, and how many pieces of memory all that left."""
+    lab = Lab(dict(libraries, runtime=runtime))
+    arm = Arm(lab, dict(extension, mode="debug"))
+    arm.bodies.set_callable(int)
+    faults, refused, works = Faults(runtime), True, True
+    before, depth = faults.alive(), 40
+
+    def descend():
+        return refusal(lab, arm, lab.native_address("native_call_loop"), "nest", depth)
+
+    for count in range(12):
+        depth += 48         # more than lie idle, and than those that can still be had
+        faults.fail_from(count)
+        refused = descend() is not None and refused
+        faults.fail_after(-1)
+        works = descend() is None and works
+    return refused, works, depth, faults.alive() - before
 
 
 def page(libraries, runtime, extension, entries):
