@@ -29,6 +29,9 @@ CROSSCHECK_SHARE = 0.15     # of the budget, where a plain pyperf.Runner runs be
 CROSSCHECK_FROM_S = 120.0   # smaller budgets have no time for it
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 WORKER = Path(__file__).resolve().parent / "worker"
+# facts of the environment that may not differ where a run is gone on with
+SAME_MACHINE = ("kernel", "architecture", "hypervisor", "cpu_model", "cpus_online_count", "cpus_usable", "compiler")
+ANEW = "measure anew with: lab bench"
 PLAIN_PROCESSES = 20        # that a pyperf.Runner starts for each benchmark: pyperf's own default
 
 
@@ -102,23 +105,57 @@ def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
     for error in prepared.unusable:
         store.fail({"interpreter": "", "scenario": "", "benchmark": None, "arm": None, "what": error.message, "last_words": ""})
     _carry_conformance(top, store)
-    deadline = begin + prepared.budget_s
+    return folder, _measure(prepared, store, begin, progress, say)
+
+
+def resume(top: Path, run: str, progress: Callable[[driver.Event], None], say: Callable[[str], None] = lambda text: None
+           ) -> tuple[Path, driver.Outcome]:
+    """Go on with the [run] that was interrupted or killed, by its own plan and with what is left of its budget; as bench().
+
+    Raises LabError; ResultsError where the run is complete, is being measured, was not measured by the paired protocol, or
+    was begun with other binaries or on another machine.
+    """
+    folder = results.find(top / "results", run)
+    header = results.load(folder).header
+    if header["status"] == "complete" or header["protocol"] != "paired":
+        why = "is complete" if header["status"] == "complete" else "is of plain pyperf, which has no plan to go on with"
+        raise ResultsError(f"run {folder.name!r} {why}", ANEW)
+    request = Request(tuple(header["reference"]), (), tuple(each["tag"] for each in header["interpreters"]), header["preset"],
+                      header["budget_s"], "paired", header["seed"], folder.name, tuple(header["command"]))
+    prepared = replace(_prepare(top, request, say), plan=plan.plan_of(header))
+    _refuse_other_binaries(prepared, folder, header, ANEW)
+    _refuse_other_machine(environment.facts(top), folder, header)
+    begin = time.monotonic() - header["elapsed_s"]
+    return folder, _measure(prepared, results.RunStore.open(folder), begin, progress, say)
+
+
+def _refuse_other_machine(now: Mapping, folder: Path, header: Mapping) -> None:
+    for fact in SAME_MACHINE:
+        if now.get(fact) != header["environment"].get(fact):
+            raise ResultsError(f"run {folder.name!r} was begun where the {fact} is {header['environment'].get(fact)!r}; here it "
+                               f"is {now.get(fact)!r}, and times of two machines are never mixed",
+                               f"go on where it was begun, or {ANEW}")
+
+
+def _measure(prepared: _Bench, store: results.RunStore, begin: float, progress: Callable[[driver.Event], None],
+             say: Callable[[str], None]) -> driver.Outcome:
+    """Measure what [store] lacks of the plan's budget, which runs since [begin]; finish the run."""
+    request, deadline = prepared.request, begin + prepared.budget_s
     if request.protocol == "pyperf":
-        return folder, _plain(prepared, store, prepared.plan.sheets, deadline, begin, say, every_cell=True)
+        return _plain(prepared, store, prepared.plan.sheets, deadline, begin, say, every_cell=True)
     checked = [sheet for sheet in prepared.plan.sheets if _scenario(prepared, sheet).crosscheck]
     reserve_s = prepared.budget_s * CROSSCHECK_SHARE if checked and request.budget_s >= CROSSCHECK_FROM_S else 0.0
     worker = WORKER / "measure.py"
     executors = {each.tag: ProcessExecutor(each.path, worker, seed=request.seed) for each in prepared.interpreters}
-    left_s = prepared.budget_s - (time.monotonic() - begin)
     outcome = driver.run(prepared.plan, store, executors, lambda sheet, process, loops, calibrate: prepared.job(sheet),
-                         left_s, progress=progress, reserve_s=reserve_s)
+                         prepared.budget_s, progress=progress, reserve_s=reserve_s, spent_s=time.monotonic() - begin)
     outcome = replace(outcome, failures=len(store.header["failures"]))
     if outcome.status == "interrupted":
-        return folder, outcome
+        return outcome
     if reserve_s:
-        return folder, _plain(prepared, store, checked, deadline, begin, say, outcome=outcome)
+        return _plain(prepared, store, checked, deadline, begin, say, outcome=outcome)
     store.finish("complete", time.monotonic() - begin)
-    return folder, outcome
+    return outcome
 
 
 def count(top: Path, run: str | None, name: str | None, pythons: Sequence[str], say: Callable[[str], None] = lambda text: None
@@ -137,7 +174,7 @@ def count(top: Path, run: str | None, name: str | None, pythons: Sequence[str], 
                           pythons=request.pythons or tuple(each["tag"] for each in header["interpreters"]))
     prepared = _prepare(top, request, say)
     if header:
-        _refuse_other_binaries(prepared, folder, header)
+        _refuse_other_binaries(prepared, folder, header, "count into a run of its own: lab count --name NAME")
     else:
         results.RunStore.create(folder, {**_header(prepared), "sheets": [], "comparisons": []}).finish("complete", 0.0)
     chosen = {arm for sheet in prepared.plan.sheets for arm in sheet.arms}
@@ -153,7 +190,7 @@ def count(top: Path, run: str | None, name: str | None, pythons: Sequence[str], 
     return [*lines, *(str(error) for error in prepared.unusable), f"lab report {folder.name} shows them"]
 
 
-def _refuse_other_binaries(prepared: _Bench, folder: Path, header: Mapping) -> None:
+def _refuse_other_binaries(prepared: _Bench, folder: Path, header: Mapping, instead: str) -> None:
     for each in prepared.interpreters:
         if each.tag not in {known["tag"] for known in header["interpreters"]}:
             raise ResultsError(f"run {folder.name!r} has nothing of {each.tag}", "lab report shows what a run has")
@@ -161,7 +198,7 @@ def _refuse_other_binaries(prepared: _Bench, folder: Path, header: Mapping) -> N
     other = [name for name, digest in now.items() if name.endswith(".so") and header["hashes"].get(name) != digest]
     if other:
         raise ResultsError(f"run {folder.name!r} was measured with other binaries than lie in build/ now ({other[0]} and "
-                           f"{len(other) - 1} more)", "count into a run of its own: lab count --name NAME")
+                           f"{len(other) - 1} more)", instead)
 
 
 def _prepare(top: Path, request: Request, say: Callable[[str], None]) -> _Bench:
@@ -220,13 +257,18 @@ def conformance_file(top: Path) -> Path:
 
 def _carry_conformance(top: Path, store: results.RunStore) -> None:
     """Take along what `lab check` last found, if it was found with the binaries of this run."""
+    for tag, rows in kept_conformance(top).items():
+        if tag in {each["tag"] for each in store.header["interpreters"]}:
+            store.add_conformance(tag, rows)
+
+
+def kept_conformance(top: Path) -> dict[str, list[dict]]:
+    """What `lab check` last found, by interpreter, as far as it was found with what is built now."""
     try:
         kept = json.loads(conformance_file(top).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return
-    for tag, entry in kept.items():
-        if tag in {each["tag"] for each in store.header["interpreters"]} and entry["hashes"] == _hashes(top, [tag]):
-            store.add_conformance(tag, entry["rows"])
+        return {}
+    return {tag: entry["rows"] for tag, entry in kept.items() if entry["hashes"] == _hashes(top, [tag])}
 
 
 def keep_conformance(top: Path, interpreter: Interpreter, outcomes: Sequence[conformance.Outcome]) -> Path:

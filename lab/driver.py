@@ -64,14 +64,18 @@ class Outcome:
 
 def run(plan: Plan, store: RunStore, executors: Mapping[str, Executor], job_maker: JobMaker, budget_s: float, *,
         clock: Callable[[], float] = time.monotonic, progress: Callable[[Event], None] = lambda event: None,
-        minimum_processes: int = 6, reserve_s: float = 0.0) -> Outcome:
+        minimum_processes: int = 6, reserve_s: float = 0.0, spent_s: float = 0.0) -> Outcome:
     """Measures [plan] into [store] for [budget_s] seconds, of which [reserve_s] are left to the caller.
+
+    A store that holds processes already is gone on with: calibrations, orders and what failed are those of before, and
+    [spent_s] of the budget, which went by until its last record, are gone.
 
     [executors]: interpreter tag -> Executor. [job_maker](sheet, process, loops, calibrate) gives what a job needs beyond what
     the plan says (body, thread, size, unit, arms, libraries). Every sheet gets [minimum_processes] before any gets more, if the
     budget allows, and at least one whatever the budget. The store is flushed, and finished only where Ctrl-C interrupted.
     """
-    scheduler = _Scheduler(plan, store, executors, job_maker, (budget_s, reserve_s), clock, progress, minimum_processes)
+    scheduler = _Scheduler(plan, store, executors, job_maker, (budget_s, reserve_s, spent_s), clock, progress,
+                           minimum_processes)
     status = "complete"
     try:
         scheduler.calibrate()
@@ -121,6 +125,17 @@ class _Bench:
                 insort(self.log_ratios.setdefault((cell["benchmark"], arm), []), median(math.log(a / b) for a, b in pairs))
 
 
+def _go_on(sheet: Sheet, store: RunStore) -> _Bench:
+    """[sheet] with what [store] has of it."""
+    past = store.taken(sheet.as_dict())
+    failed = {(each["benchmark"], each["arm"]) for each in store.header["failures"] if each["benchmark"] and each["arm"]
+              and (each["interpreter"], each["scenario"]) == (sheet.interpreter, sheet.scenario)}
+    bench = _Bench(sheet, len(past), store.calibration.get(sheet.key), failed)
+    for answer in past:
+        bench.take_in(answer)
+    return bench
+
+
 def _half_width(values: Sequence[float]) -> float:
     """Of the sign-test interval of the median of sorted [values], in the normal approximation: it only sets priorities.
 
@@ -135,15 +150,15 @@ class _Scheduler:
     """One run: which sheet is next, whether it fits into the budget, and what follows from a failure."""
 
     def __init__(self, plan: Plan, store: RunStore, executors: Mapping[str, Executor], job_maker: JobMaker,
-                 time_s: tuple[float, float], clock: Callable[[], float], progress: Callable[[Event], None], minimum: int):
+                 time_s: tuple[float, float, float], clock: Callable[[], float], progress: Callable[[Event], None], minimum: int):
         self.store, self.executors, self.job_maker, self.clock, self.progress = store, executors, job_maker, clock, progress
         self.seed, self.minimum = plan.seed, minimum
         self.budget_s, self.limit_s = time_s[0], time_s[0] - time_s[1]
         self.random = random.Random(f"{plan.seed}/passes")
         self.next_process = 1 + max(store.processes, default=-1)
-        self.benches = [_Bench(sheet, self.next_process) for sheet in plan.sheets]
-        self.processes = self.failures = 0
-        self.started = self.flushed = clock()
+        self.benches = [_go_on(sheet, store) for sheet in plan.sheets]
+        self.processes, self.failures = len(store.processes), 0
+        self.started, self.flushed = clock() - time_s[2], clock()
         self.flush_s = 0.0     # what the last flush took: the run ends with one
 
     @property
@@ -153,12 +168,15 @@ class _Scheduler:
     def calibrate(self) -> None:
         """How many calls a batch of each cell makes, once for the run; what these processes measure is not kept as samples."""
         for bench in self.benches:
+            if bench.loops:
+                continue
             if bench.sheet.single:
                 bench.loops = {name: dict.fromkeys(bench.sheet.arms, 1) for name, _ in bench.sheet.benchmarks}
                 continue
             answer = self._work(bench, calibrate=True)
             if answer:
                 bench.loops = {name: share_loops(costs) for name, costs in answer["cost_ns"].items()}
+                self.store.add_calibration(bench.sheet.key, bench.loops)
                 self._tell("calibrated", bench.sheet.key)
 
     def sample(self) -> None:
@@ -180,8 +198,10 @@ class _Scheduler:
         for bench in self.benches:
             if bench.alive:
                 groups.setdefault((bench.sheet.interpreter, bench.sheet.scenario), []).append(bench)
-        if number == 0:
+        if number == 0 and self.elapsed_s < self.limit_s:
             return [bench for group in groups.values() for bench in group]
+        if number == 0:
+            return [bench for group in groups.values() for bench in group if bench.turn == 0]
         everyone = list(groups.values())
         self.random.shuffle(everyone)      # where time is short, chance decides
         if number >= self.minimum and number % ROUND_ROBIN_EVERY:
@@ -225,7 +245,7 @@ class _Scheduler:
                 answer = self.executors[sheet.interpreter].execute(job, self._patience_s(bench))
                 _check_answer(answer, wanted, sheet.arms, calibrate)
                 if not calibrate:
-                    self.store.add(answer, sheet.as_dict(), self.next_process, self.seed)
+                    self.store.add(answer, sheet.as_dict(), self.next_process, self.seed, self.elapsed_s)
             except WorkerError as error:
                 self._blame(bench, wanted, error)
                 continue

@@ -9,6 +9,7 @@ crash is not taken for a forgery.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -21,11 +22,19 @@ RESTORE = "restore the file from where the run came from, or measure anew with: 
 
 
 class Journal:
-    """The log: one JSON object to a line, flushed to the disk one by one."""
+    """The log: one JSON object to a line, flushed to the disk one by one. One process at a time has it open.
+
+    Raises ResultsError where another has.
+    """
 
     def __init__(self, folder: Path):
         self.path = folder / "journal.jsonl"
         self._file = open(self.path, "a", encoding="utf-8")
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise ResultsError(f"run {folder.name!r} is being measured by another process", "wait for its end") from None
 
     def append(self, record: dict):
         """Writes one record; it is on the disk when this returns."""

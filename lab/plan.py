@@ -105,6 +105,15 @@ def make_plan(arms: Mapping[str, Arm], scenarios: Iterable[Scenario], interprete
     return Plan(seed, tuple(sheets), _comparisons(arms, sheets), tuple(left_out), original + TWIN_SUFFIX)
 
 
+def plan_of(header: Mapping) -> Plan:
+    """The plan that a run's header declares."""
+    sheets = [Sheet(**{**sheet, "arms": tuple(sheet["arms"]),
+                       "benchmarks": tuple((name, parameters) for name, parameters in sheet["benchmarks"])})
+              for sheet in header["sheets"]]
+    return Plan(header["seed"], tuple(sheets), tuple(tuple(each) for each in header["comparisons"]),
+                tuple(NotApplicable(**each) for each in header["not_applicable"]), header["twin"])
+
+
 def _participants(arms: Mapping[str, Arm], scenario: Scenario, tag: str, selection: Collection[str] | None,
                   unavailable: Mapping[tuple[str, str], str]) -> tuple[list[str], list[NotApplicable]]:
     """The ids of the arms that take part, the reference first; none without it, or where it would be alone unasked."""

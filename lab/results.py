@@ -109,8 +109,22 @@ class RunStore:
         """The ids of the processes recorded so far."""
         return frozenset(self._state.processes)
 
-    def add(self, answer: dict, sheet: dict, process: int, seed: int):
-        """Records a worker's [answer] to one sheet (interpreter, scenario, block, …), made by the process of that id and seed.
+    @property
+    def calibration(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+        """How many calls a batch makes, fixed for the run: key of a sheet -> benchmark -> arm -> calls."""
+        return self._state.header.get("calibration", {})
+
+    def taken(self, sheet: Mapping) -> list[dict]:
+        """What was recorded of [sheet], a process each, in their order: the "cells" of the answers, with values alone."""
+        return self._state.taken(sheet)
+
+    def add_calibration(self, key: str, loops: dict):
+        """Records how many calls a batch of each benchmark and arm of the sheet [key] makes."""
+        self._record({"kind": "calibration", "sheet": key, "loops": loops})
+
+    def add(self, answer: dict, sheet: dict, process: int, seed: int, elapsed_s: float = 0.0):
+        """Records a worker's [answer] to one sheet (interpreter, scenario, block, …), made by the process of that id and seed,
+        [elapsed_s] seconds after the run began.
 
         Raises WorkerError, recording nothing, where the answer is nonsense or from another machine than the run's earlier ones,
         and ValueError where a process of that id is recorded already.
@@ -122,7 +136,8 @@ class RunStore:
         why = samples.disagreement(samples.metadata_of(runs), self._state.metadata.get(sheet["interpreter"]))
         if why:
             raise WorkerError(f"process {process} does not fit the run: {why}", remedy="start a new run with: lab bench")
-        record = {"kind": "answer", "answer": answer, "sheet": sheet, "process": process, "seed": seed}
+        record = {"kind": "answer", "answer": answer, "sheet": sheet, "process": process, "seed": seed,
+                  "elapsed_s": elapsed_s}
         self._record(record, runs)
 
     def fail(self, failure: dict):
@@ -201,6 +216,9 @@ class _State:
                                                   self.header["reference"])
             self.take_in(runs)
             self.stale.update(runs)
+            self.header["elapsed_s"] = max(self.header["elapsed_s"], record.get("elapsed_s", 0.0))
+        elif kind == "calibration":
+            self.header.setdefault("calibration", {})[record["sheet"]] = record["loops"]
         elif kind == "crosscheck":
             name, suite = _crosscheck(record)
             self.crosscheck[name] = suite
@@ -218,6 +236,18 @@ class _State:
         for path, benchmarks in runs.items():
             self.processes.update(*benchmarks.values())
             self.metadata.setdefault(path.split("/")[1], samples.metadata_of(runs))
+
+    def taken(self, sheet: Mapping) -> list[dict]:
+        """What RunStore.taken says."""
+        found: dict[int, dict[str, dict]] = {}
+        for path, benchmarks in self.suites.items():
+            runs = [(name, process, run.get_metadata(), run.values) for name, runs in benchmarks.items()
+                    for process, run in runs.items() if path.split("/")[1] == sheet["interpreter"]]
+            for name, process, metadata, values in runs:
+                if (metadata["lab_scenario"], metadata["lab_block"]) == (sheet["scenario"], sheet["block"]):
+                    arms = found.setdefault(process, {}).setdefault(name, {"benchmark": name, "arms": {}})["arms"]
+                    arms[metadata["lab_arm"]] = {"values": values}
+        return [{"cells": list(found[process].values())} for process in sorted(found)]
 
     def content(self, name: str) -> bytes:
         if name == HEADER:

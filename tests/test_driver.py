@@ -30,8 +30,21 @@ class Store:
 
     def __init__(self):
         self.added, self.failures, self.flushes, self.finished, self.processes = [], [], 0, [], frozenset()
+        self.calibration, self.past, self.elapsed_s = {}, {}, []
 
-    def add(self, answer, sheet, process, seed):
+    @property
+    def header(self):
+        return {"failures": self.failures}
+
+    def taken(self, sheet):
+        """What a test put into past: (scenario, block) -> answers."""
+        return self.past.get((sheet["scenario"], sheet["block"]), [])
+
+    def add_calibration(self, key, loops):
+        self.calibration[key] = loops
+
+    def add(self, answer, sheet, process, seed, elapsed_s):
+        self.elapsed_s.append(elapsed_s)
         self.added.append((sheet["scenario"], sheet["block"], process, answer))
 
     def fail(self, failure):
@@ -341,11 +354,46 @@ def test_one_failure_without_a_culprit_is_survived():
     assert outcome.processes == len(mock.jobs) - 1 - 4 > 50
 
 
+def test_a_run_is_gone_on_with():
+    """What a store holds is not measured again: counts of calls, orders, failures and the time that went by are as before."""
+    plan = make_plan()
+    _, whole, _, _ = measure(plan, 30.0)
+    clock, store = Clock(), Store()
+    store.calibration = dict(whole.calibration)
+    begun = whole.added[:11]
+    store.processes = frozenset(range(len(begun)))
+    for scenario, block, _, answer in begun:
+        store.past.setdefault((scenario, block), []).append(answer)
+    store.failures.append({"interpreter": TAG, "scenario": "work", "benchmark": "work[n=0]", "arm": "arm0", "what": "x"})
+    mock = Mock(clock)
+    outcome = run(plan, store, {TAG: mock}, make_job, 30.0, clock=clock, spent_s=12.0)
+    assert not any(job["calibrate"] for job in mock.jobs)
+    assert [process for _, _, process, _ in store.added] == list(range(11, 11 + len(store.added)))
+    assert 24 < outcome.elapsed_s < 32 and 12 < store.elapsed_s[0] < 14 and clock.now - 1000 < 19
+    assert outcome.processes == 11 + len(store.added)
+    for sheet in plan.sheets:
+        jobs = [job["cells"][0]["rows"] for job in mock.jobs if job["scenario"] == sheet.scenario and job["arms"] == sheet.arms]
+        first = len(store.past[sheet.scenario, sheet.block])
+        if sheet.scenario == "call":
+            assert jobs == [order(sheet, first + turn, 3, "call[n=0]") for turn in range(len(jobs))]
+    having = [set(cell["arms"]) for scenario, *_, answer in store.added if scenario == "work" for cell in answer["cells"]
+              if cell["benchmark"] == "work[n=0]"]
+    assert having and all(arms == {"reference", "other0"} for arms in having)
+
+
+def test_a_spent_budget_is_not_exceeded():
+    """A run whose budget is spent measures only the sheets of which it has nothing."""
+    plan, clock, store = make_plan((("call", 2),)), Clock(), Store()
+    store.past["call", 0] = [{"cells": []}]
+    run(plan, store, {TAG: Mock(clock)}, make_job, 30.0, clock=clock, spent_s=31.0)
+    assert [(scenario, block) for scenario, block, *_ in store.added] == [("call", 1)]
+
+
 def test_a_store_that_refuses_an_answer_is_a_failure():
     """An answer from another machine than the run's earlier ones is recorded, not raised."""
     clock, store = Clock(), Store()
 
-    def add(answer, sheet, process, seed):
+    def add(answer, sheet, process, seed, elapsed_s):
         raise WorkerError("does not fit the run")
     store.add = add
     outcome = run(make_plan((("call", 1),)), store, {TAG: Mock(clock)}, make_job, 10.0, clock=clock)

@@ -485,13 +485,13 @@ def test_reading_results_imports_nothing_heavy():
 
 @pytest.mark.slow
 def test_a_default_run_is_read_in_time(tmp_path):
-    """100,000 batches, as eight minutes give, are read within 2 s and analysed within 2 s."""
+    """100,000 batches, as eight minutes give, are read within 2 s of processor time and analysed within 2 s."""
     from lab.analysis import paired
     folder = make_run(tmp_path / "large", processes=30, rounds=20)
-    started = time.monotonic()
+    started = time.process_time()
     run = load(folder)
-    loaded = time.monotonic()
+    loaded = time.process_time()
     findings = paired.analyse(run)
     assert (len(run.samples), len(findings)) == (99520, 144)
     assert loaded - started < 2
-    assert time.monotonic() - loaded < 2
+    assert time.process_time() - loaded < 2
