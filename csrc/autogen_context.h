@@ -761,8 +761,10 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPyContextReference_Close(HPyContext *ctx, HPyC
     ctx = debug->given("HPyContextReference_Close", ctx);
     if (ctx == NULL)
         return -1;
-    if (debug->freeing("HPyContextReference_Close", &reference, sizeof reference) < 0)
+    if (debug->freeing("HPyContextReference_Close", &reference, sizeof reference) < 0) {
+        HPyErr_SetString(ctx, ctx->h_ValueError, "HPyContextReference_Close: what was given is not to be freed");
         return -1;
+    }
     int answer = HPyContextReference_Close(ctx, reference);
     if (answer < 0)
         debug->answered("HPyContextReference_Close", ctx);
@@ -777,7 +779,7 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPy_GetVM(HPyContext *ctx, HPyVM **storage)
         return -1;
     if (storage == NULL) {
         debug->refused("HPy_GetVM", "storage is NULL");
-        return -1;
+        return HPy_GetVM(ctx, storage);
     }
     int status = HPy_GetVM(ctx, storage);
     debug->created("HPy_GetVM", ctx, status < 0 ? NULL : storage, sizeof *storage, NULL);
@@ -792,7 +794,7 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPy_GetAttachedVM(HPyContext *ctx, HPyVM **stor
         return -1;
     if (storage == NULL) {
         debug->refused("HPy_GetAttachedVM", "storage is NULL");
-        return -1;
+        return HPy_GetAttachedVM(ctx, storage);
     }
     int status = HPy_GetAttachedVM(ctx, storage);
     debug->created("HPy_GetAttachedVM", ctx, status < 0 ? NULL : storage, sizeof *storage, NULL);
@@ -826,7 +828,7 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPy_GetVMValue(HPyContext *ctx, HPyVMValue *sto
         return -1;
     if (storage == NULL) {
         debug->refused("HPy_GetVMValue", "storage is NULL");
-        return -1;
+        return HPy_GetVMValue(ctx, storage);
     }
     int status = HPy_GetVMValue(ctx, storage);
     debug->created("HPy_GetVMValue", ctx, status < 0 ? NULL : storage, sizeof *storage, NULL);
@@ -841,7 +843,7 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPy_GetAttachedVMValue(HPyContext *ctx, HPyVMVa
         return -1;
     if (storage == NULL) {
         debug->refused("HPy_GetAttachedVMValue", "storage is NULL");
-        return -1;
+        return HPy_GetAttachedVMValue(ctx, storage);
     }
     int status = HPy_GetAttachedVMValue(ctx, storage);
     debug->created("HPy_GetAttachedVMValue", ctx, status < 0 ? NULL : storage, sizeof *storage, NULL);
@@ -965,8 +967,10 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPyContextTrampoline_Free(HPyContext *ctx, HPyC
     ctx = debug->given("HPyContextTrampoline_Free", ctx);
     if (ctx == NULL)
         return -1;
-    if (debug->freeing("HPyContextTrampoline_Free", &trampoline, sizeof trampoline) < 0)
+    if (debug->freeing("HPyContextTrampoline_Free", &trampoline, sizeof trampoline) < 0) {
+        HPyErr_SetString(ctx, ctx->h_ValueError, "HPyContextTrampoline_Free: what was given is not to be freed");
         return -1;
+    }
     int answer = HPyContextTrampoline_Free(ctx, trampoline);
     if (answer < 0)
         debug->answered("HPyContextTrampoline_Free", ctx);
@@ -1005,8 +1009,10 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPyHandleTrampoline_Free(HPyContext *ctx, HPyHa
     ctx = debug->given("HPyHandleTrampoline_Free", ctx);
     if (ctx == NULL)
         return -1;
-    if (debug->freeing("HPyHandleTrampoline_Free", &trampoline, sizeof trampoline) < 0)
+    if (debug->freeing("HPyHandleTrampoline_Free", &trampoline, sizeof trampoline) < 0) {
+        HPyErr_SetString(ctx, ctx->h_ValueError, "HPyHandleTrampoline_Free: what was given is not to be freed");
         return -1;
+    }
     int answer = HPyHandleTrampoline_Free(ctx, trampoline);
     if (answer < 0)
         debug->answered("HPyHandleTrampoline_Free", ctx);
@@ -1045,8 +1051,10 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPyCheckedTrampoline_Free(HPyContext *ctx, HPyC
     ctx = debug->given("HPyCheckedTrampoline_Free", ctx);
     if (ctx == NULL)
         return -1;
-    if (debug->freeing("HPyCheckedTrampoline_Free", &trampoline, sizeof trampoline) < 0)
+    if (debug->freeing("HPyCheckedTrampoline_Free", &trampoline, sizeof trampoline) < 0) {
+        HPyErr_SetString(ctx, ctx->h_ValueError, "HPyCheckedTrampoline_Free: what was given is not to be freed");
         return -1;
+    }
     int answer = HPyCheckedTrampoline_Free(ctx, trampoline);
     if (answer < 0)
         debug->answered("HPyCheckedTrampoline_Free", ctx);

@@ -43,6 +43,8 @@ class Libraries:
     runtimes: Mapping[str, Path]                    # interpreter tag -> module
     arms: Mapping[tuple[str, str], Path]            # (interpreter tag, arm id) -> extension; tag "" for universal
     unavailable: Mapping[tuple[str, str], str]      # (interpreter tag, arm id) -> why it was not built
+    places: Mapping[str, Path]                      # interpreter tag -> the extension of lab/worker/places.py
+    wrong_uses: Path                                # the extension of lab/worker/misusing.py
 
     def arm(self, tag: str, arm_id: str) -> Path:
         """The extension half of an arm, or of its twin, for an interpreter. Raises KeyError."""
@@ -53,8 +55,8 @@ class Libraries:
         bodies = {"universal": str(self.bodies["", "universal"])}
         if (tag, "cpython") in self.bodies:
             bodies["cpython"] = str(self.bodies[tag, "cpython"])
-        return {"native": str(self.native), "runtime": str(self.runtimes[tag]), "bodies": bodies,
-                "drivers": {name: str(path) for name, path in self.drivers.items()}}
+        return {"native": str(self.native), "runtime": str(self.runtimes[tag]), "bodies": bodies, "places": str(self.places[tag]),
+                "wrong_uses": str(self.wrong_uses), "drivers": {name: str(path) for name, path in self.drivers.items()}}
 
 
 @dataclass
@@ -103,13 +105,14 @@ class _Plan:
         self.targets: list[_Target] = []
         self.csrc = top / "csrc"
         arms = catalogue.arms(top)
-        self.libraries = Libraries(self._native(), self._drivers(), {}, {}, {}, {})
+        self.libraries = Libraries(self._native(), self._drivers(), {}, {}, {}, {}, {}, self._wrong_uses(debug))
         self._bodies("universal", None)
         for arm in arms.values():
             if arm.abi == "universal":
                 self._arm(arm, None, debug)
         for interpreter in interpreters:
             self._runtime(interpreter)
+            self._places(interpreter)
             abis = ("cpython", "hybrid") if interpreter.implementation == "cpython" else ("hybrid",)
             if "cpython" in abis:
                 self._bodies("cpython", interpreter)
@@ -164,6 +167,11 @@ class _Plan:
         self.libraries.bodies[tag, abi] = self._add(output, self._extension_flags(abi, interpreter),
                                                     [self.csrc / "bodies" / "bodies.c"], self._abi_libraries(abi, interpreter))
 
+    def _wrong_uses(self, debug: bool) -> Path:
+        flags = [*self._extension_flags("universal", None), *["-DHPYLAB_DEBUG"] * debug]
+        return self._add(self.out / ("universal" + "-debug" * debug) / "wrong_uses.hpy0.so", flags,
+                         sorted((self.csrc / "probes" / "wrong_uses").glob("*.c")), ["-lpthread"])
+
     def _arm(self, arm: catalogue.Arm, interpreter: Interpreter | None, debug: bool = False) -> None:
         tag = interpreter.tag if interpreter else ""
         stem = arm.id.replace("/", "-")       # no second dot: HPy reads its ABI tag from what follows ".hpy"
@@ -182,6 +190,11 @@ class _Plan:
         flags, sources = runtime_parts(self.top, interpreter)
         self.libraries.runtimes[interpreter.tag] = self._add(
             self._place(interpreter) / ("hpylab_runtime" + interpreter.ext_suffix), flags, sources, RUNTIME_LIBRARIES)
+
+    def _places(self, interpreter: Interpreter) -> None:
+        self.libraries.places[interpreter.tag] = self._add(
+            self._place(interpreter) / ("places" + self._suffix("hybrid", interpreter)), self._extension_flags("hybrid", interpreter),
+            sorted((self.csrc / "probes" / "places").glob("*.c")), ["-lpthread"])
 
 
 def runtime_parts(top: Path, interpreter: Interpreter) -> tuple[list[str], list[Path]]:

@@ -72,7 +72,10 @@ class Suite:
 
     def why_not(self, case: Case) -> str:
         """Why there can be no process for [case]; "" where there can."""
-        return case.why_not or self._of(case).unavailable.get((self.interpreter.tag, case.arm.id), "")
+        found = {function.role for function in self._spec.functions if function.arm == case.arm.id}
+        lacking = [role for role in case.probe.roles if role not in found]
+        return (case.why_not or self._of(case).unavailable.get((self.interpreter.tag, case.arm.id), "")
+                or (f"its API has nothing of the role {lacking[0]}" if lacking else ""))
 
     def command(self, case: Case, job: Path) -> list[str]:
         """What starts [case] by itself, with its job in the file [job], which is written."""
@@ -151,7 +154,7 @@ def run_one(suite: Suite, case: Case, executor: ProcessExecutor, limit_s: float 
     else:
         try:
             answer = executor.execute(suite.job(case), limit_s or case.probe.limit_s or LIMIT_S)
-            outcome, detail, output = answer["outcome"], answer["detail"], answer["error"]["last_words"]
+            outcome, detail, output = _answered(case, answer)
         except WorkerFailure as failure:
             outcome, detail, output = _ended(case, failure)
     claim = case.claimed(suite.interpreter.tag)
@@ -160,18 +163,26 @@ def run_one(suite: Suite, case: Case, executor: ProcessExecutor, limit_s: float 
                    seconds=0.0 if begin is None else time.monotonic() - begin)
 
 
+def _answered(case: Case, answer: dict) -> tuple[str, str, str]:
+    """(outcome, detail, output) of a process that answered. A good answer is worth nothing where it did not end well after it."""
+    error = answer["error"]
+    if error["ending"] and answer["outcome"] in ("ok", "refused", "detected"):
+        return _ended(case, WorkerFailure(f"{error['ending']}, after it had answered", last_words=error["last_words"]))
+    return answer["outcome"], answer["detail"], error["last_words"]
+
+
 def _ended(case: Case, failure: WorkerError) -> tuple[str, str, str]:
     """(outcome, detail, output) of a process that did not end well."""
     said = failure.last_words
     if failure.message.startswith("hung"):
         return "hang", failure.message, said
     report = _REPORT_OF_THE_LAB.search(said) if case.debug == "on" else None
-    report = report or (_REPORT_OF_HPY.search(said) if case.mode == "debug" else None)
-    if not report or "SIGABRT" not in failure.message:
+    of_hpy = _REPORT_OF_HPY.search(said) if case.mode == "debug" else None
+    if not (report or of_hpy) or "SIGABRT" not in failure.message:
         return "crash", failure.message, said
-    if case.probe.detects not in report[0]:
+    if report and case.probe.detects not in report[0]:
         return "wrong", f"another report than {case.probe.detects!r}: {report[0]}", said
-    return "detected", report[0], said
+    return "detected", (report or of_hpy)[0], said
 
 
 def command_alone(outcome: Outcome, python: str) -> str:

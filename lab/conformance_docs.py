@@ -55,7 +55,8 @@ def check(top: Path) -> list[Path]:
 
 
 def _section(probe: Probe, arms: Mapping[str, Arm]) -> str:
-    asked = [f"of arms that offer {', '.join(probe.requires)}" if probe.requires else "of every arm",
+    asked = [(f"of arms that offer {', '.join(probe.requires)}" if probe.requires else "of every arm")
+             + f" and whose API has functions of the role {' and '.join(probe.roles)}" * bool(probe.roles),
              "under the policy it is measured under" if not probe.policies else f"under {' and '.join(probe.policies)}",
              f"in HPy's mode{'s' * (len(probe.modes) > 1)} {', '.join(probe.modes)}",
              f"with the lab's debug mode {' and '.join(probe.debug)}"]

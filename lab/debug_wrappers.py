@@ -132,7 +132,8 @@ class _Wrapping:
         if of.stored:
             stored = of.stored.name
             text += f'    if ({stored} == NULL) {{\n        debug->refused("{function.name}", "{stored} is NULL");\n'
-            text += f"        {_refusal(of)};\n    }}\n"
+            text += f"        {_call(function)};\n        return;\n" if of.result == "void" else f"        return {_call(function)};\n"
+            text += "    }\n"
             text += f"    {_call(function)};\n" if of.result == "void" else f"    int status = {_call(function)};\n"
             failed = "" if of.result == "void" else "status < 0 ? NULL : "
             text += self._wrapped(of.made, f"*{stored}")
@@ -153,8 +154,10 @@ class _Wrapping:
     #       ctx = debug->given("HPyContextReference_Close", ctx);
     #       if (ctx == NULL)
     #           return -1;
-    #       if (debug->freeing("HPyContextReference_Close", &reference, sizeof reference) < 0)
+    #       if (debug->freeing("HPyContextReference_Close", &reference, sizeof reference) < 0) {
+    #           HPyErr_SetString(ctx, ctx->h_ValueError, "HPyContextReference_Close: what was given is not to be freed");
     #           return -1;
+    #       }
     #       int answer = HPyContextReference_Close(ctx, reference);
     #       if (answer < 0)
     #           debug->answered("HPyContextReference_Close", ctx);
@@ -165,7 +168,10 @@ class _Wrapping:
         name = of.others[0].name
         ctx = of.contexts[0].name if of.contexts else "NULL"
         text = (self._head(function) + self._given(function, of.contexts)
-                + f'    if (debug->freeing("{function.name}", &{name}, sizeof {name}) < 0)\n        {_refusal(of)};\n')
+                + f'    if (debug->freeing("{function.name}", &{name}, sizeof {name}) < 0) {{\n')
+        if of.result == "int" and of.contexts:      # refused with an exception, as in release mode
+            text += f'        HPyErr_SetString({ctx}, {ctx}->h_ValueError, "{function.name}: what was given is not to be freed");\n'
+        text += f"        {_refusal(of)};\n    }}\n"
         if of.result != "int":
             return text + f"    {'' if of.result == 'void' else 'return '}{_call(function)};\n}}"
         return (text + f"    int answer = {_call(function)};\n    if (answer < 0)\n"

@@ -124,7 +124,7 @@ def _answer(content: bytes, ending: str, progress: Path, log: Path) -> dict:
         answer = None
     words = _last_words(log)
     if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
-        return {**answer, "error": {"last_words": words, **answer["error"]}}
+        return {**answer, "error": {"last_words": words, "ending": ending, **answer["error"]}}
     if isinstance(answer, dict):
         if ending:    # the batches were over: none of the arms is to blame for certain
             raise WorkerFailure(f"{ending}, after it had answered", last_words=words)

@@ -8,9 +8,11 @@ built with the lab's debug mode. A probe's file says in constants what it needs 
     MODES       of HPy: "universal", "debug", "trace"; default: universal
     DEBUG       of the lab: "off", "on"; default: both
     EXPECTS     the outcome where the rules of docs/semantics.md are kept, or one for each of DEBUG; default: "ok"
-    DETECTS     words of the report that "detected" must come with
+    ROLES       of its API, what an arm must have besides, as "RELEASE"; default: none
+    DETECTS     words of the lab's report that "detected" must come with
     LIMIT_S     seconds until it counts as hung
     SLOW        True: only with --all, or by name
+    BARE        True: run() is given the job, with nothing loaded
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import catalogue
+from lab import catalogue, spec
 from lab.catalogue import CAPABILITIES, POLICIES, Arm
 from lab.errors import SpecError, UnknownName
 
@@ -40,8 +42,8 @@ AXES = {"policy": POLICIES, "mode": MODES, "debug": DEBUG}
 _WORDS = {**{("policy", value): value for value in POLICIES}, **{("mode", value): f"hpy_{value}" for value in MODES},
           ("debug", "off"): "lab_release", ("debug", "on"): "lab_debug"}
 _INTERPRETER_WORD = re.compile(r"(cpython|pypy)(\d+\.\d+t?)?")
-_SHAPES = {"REQUIRES": tuple, "POLICIES": tuple, "MODES": tuple, "DEBUG": tuple, "EXPECTS": (str, dict), "DETECTS": str,
-           "LIMIT_S": (int, float), "SLOW": bool}
+_SHAPES = {"REQUIRES": tuple, "POLICIES": tuple, "MODES": tuple, "DEBUG": tuple, "ROLES": tuple, "EXPECTS": (str, dict),
+           "DETECTS": str, "LIMIT_S": (int, float), "SLOW": bool, "BARE": bool}
 PROBES = Path(__file__).resolve().parent / "worker" / "probes"
 
 
@@ -54,6 +56,7 @@ class Probe:
     why: str                        # what stands between it and the source
     source: str                     # what follows "Source:", the last paragraph
     requires: tuple[str, ...]       # capabilities an arm must have
+    roles: tuple[str, ...]          # what its API must have, of roles.py
     policies: tuple[str, ...]       # none: the one the arm is measured under
     modes: tuple[str, ...]
     debug: tuple[str, ...]
@@ -105,15 +108,17 @@ def _read(path: Path) -> Probe:
     if "REQUIRES" not in said:
         raise SpecError(path, 1, "no REQUIRES", "REQUIRES = (…), a tuple of capabilities")
     debug, expects = said.get("DEBUG", DEBUG), said.get("EXPECTS", "ok")
+    expects = dict.fromkeys(debug, expects) if isinstance(expects, str) else expects
     return Probe(path.stem, " ".join(question.split()), "\n\n".join(why[:-1]),
-                 " ".join(why[-1].removeprefix("Source: ").split()), said["REQUIRES"], said.get("POLICIES", ()),
-                 said.get("MODES", MODES[:1]), debug, dict.fromkeys(debug, expects) if isinstance(expects, str) else expects,
-                 said.get("DETECTS", ""), said.get("LIMIT_S"), said.get("SLOW", False), path)
+                 " ".join(why[-1].removeprefix("Source: ").split()), said["REQUIRES"], said.get("ROLES", ()),
+                 said.get("POLICIES", ()), said.get("MODES", MODES[:1]), debug, expects, said.get("DETECTS", ""),
+                 said.get("LIMIT_S"), said.get("SLOW", False), path)
 
 
 def _constants(path: Path, tree: ast.Module) -> dict:
     """The constants by their names. Raises SpecError for a value that cannot be."""
-    known = {"REQUIRES": CAPABILITIES, "POLICIES": POLICIES, "MODES": MODES, "DEBUG": DEBUG}
+    known = {"REQUIRES": CAPABILITIES, "POLICIES": POLICIES, "MODES": MODES, "DEBUG": DEBUG,
+             "ROLES": spec.ROLES}
     said = {}
     for node in tree.body:
         name = node.targets[0].id if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) else ""

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import answer, changes, columns, detail, units
+from lab import answer, catalogue, changes, claims, columns, detail, units, verdicts
 from lab.catalogue import file_stem
 from lab.columns import Column
 from lab.errors import LabError
@@ -167,6 +167,17 @@ def _common(runs: Sequence[Run], side_by_side: Sequence[Column], scenarios: Sequ
     }
 
 
+def _ledger(names: Sequence[str], runs: Sequence[Run], by_run: Sequence[Sequence[Column]]) -> dict[str, Any]:
+    """The claims of issue #268, each with a verdict for each run: those that lead, and all of them."""
+    top = catalogue.root()
+    ledger = claims.read(top)
+    judged = [verdicts.judge(ledger, verdicts.of_run(top, run, [column.evidence for column in side_by_side]))
+              for run, side_by_side in zip(runs, by_run)]
+    rows = [{"claim": each[0].claim, "verdicts": each} for each in zip(*judged)]
+    return {"leading": [row for row in rows if row["claim"].leads], "rows": rows, "labels": names, "lost": ledger.lost,
+            "sentences": [verdicts.count_sentence(each) for each in judged], "words": verdicts.WORDS}
+
+
 def _cautions(run: Run) -> list[str]:
     """What nobody has shown about an interpreter, and whether the GIL was on while it was measured."""
     state = {tag: metadata.get("lab_gil") for tag, metadata in run.metadata.items()}
@@ -188,7 +199,7 @@ def view(run: Run) -> dict[str, Any]:
     order = [benchmark for scenario in header["scenarios"] for benchmark in answer.benchmarks(scenario)]
     primary = _primary(side_by_side)
     return {
-        **common,
+        **common, "ledger": _ledger(["verdict"], [run], [side_by_side]),
         "run": header, "cautions": _cautions(run),
         "command": shlex.join([Path(word).name if place == 0 else word for place, word in enumerate(header["command"])]),
         "arm_counts": {kind: sum(each == kind for each in common["kinds"].values()) for kind in columns.KINDS},
@@ -216,7 +227,7 @@ def merged_view(runs: Sequence[Run]) -> dict[str, Any]:
     scenarios = _scenarios(runs)
     environments = [run.header["environment"] for run in runs]
     return {
-        **_common(runs, side_by_side, scenarios),
+        **_common(runs, side_by_side, scenarios), "ledger": _ledger(names, runs, list(by_run.values())),
         "scenarios": scenarios,
         "runs": [{"label": label, "run": run.header, "machine": columns.machine(run), "counts": _counts(run),
                   "tags": [column.tag for column in by_run[label]],

@@ -45,8 +45,8 @@ def build(top, interpreter):
 def everything(interpreter):
     """What a build of small_tree makes when nothing is there."""
     return sorted([
-        *HALVES, "libhpylab_native.so", "attached_call.so", "bodies.hpy0.so", "hpylab_runtime" + interpreter.ext_suffix,
-        "bodies" + interpreter.ext_suffix])
+        *HALVES, "libhpylab_native.so", "attached_call.so", "bodies.hpy0.so", "wrong_uses.hpy0.so", "places.hpy0.so",
+        "hpylab_runtime" + interpreter.ext_suffix, "bodies" + interpreter.ext_suffix])
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +85,14 @@ def test_edited_source_makes_its_library_again(tree, interpreter):
 
 
 def test_debug_halves_lie_beside_the_others(tree, interpreter):
-    """The debug mode's build makes the extension halves once more, in a folder of their own, and nothing else; once."""
-    made = []
+    """The debug mode's build makes extension halves and wrong uses once more, in a folder of their own, and nothing else; once."""
+    made, expected = [], sorted([*HALVES, "wrong_uses.hpy0.so"])
     libraries = builder.build(tree, [interpreter], made.append, debug=True)
-    assert sorted(made) == [f"build/universal-debug/{name}" for name in HALVES]
+    assert sorted(made) == [f"build/universal-debug/{name}" for name in expected]
     assert libraries.arm(interpreter.tag, "hpyvm/value") == tree / "build" / "universal-debug" / "hpyvm-value.hpy0.so"
     builder.build(tree, [interpreter], made.append, debug=True)
-    assert (build(tree, interpreter), len(made)) == ([], len(HALVES))
+    assert (build(tree, interpreter), len(made)) == ([], len(expected))
+    assert libraries.wrong_uses == tree / "build" / "universal-debug" / "wrong_uses.hpy0.so"
 
 
 def test_edited_header_makes_all_again(tree, interpreter):
@@ -187,7 +188,7 @@ def test_libraries_lead_to_what_was_built(libraries, interpreter):
         library, twin = (libraries.arm(interpreter.tag, name) for name in (arm, arm + catalogue.TWIN_SUFFIX))
         assert (library.read_bytes() == twin.read_bytes(), library == twin) == (True, False)
     told = libraries.for_worker(interpreter.tag)
-    assert sorted(told) == ["bodies", "drivers", "native", "runtime"]
+    assert sorted(told) == ["bodies", "drivers", "native", "places", "runtime", "wrong_uses"]
     assert sorted(told["bodies"]) == ["cpython", "universal"]
     assert sorted(told["drivers"]) == sorted(catalogue.scenarios(ROOT))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from lab_tree import ROOT, copy_tree, environment, lab, measured_tree
 
-from lab import catalogue, cli, results
+from lab import bench, catalogue, claims, cli, conformance, results, verdicts
 from lab.analysis import paired
 
 BOUNDS = ("", "_low", "_high")
@@ -259,6 +259,65 @@ def test_lists(command, interpreter):
         status, out, _ = command("list", what)
         assert (status, [line.split()[0] for line in out.splitlines()]) == (0, names)
     assert interpreter.tag in [line.split()[0] for line in command("list", "interpreters")[1].splitlines()]
+
+
+@pytest.fixture
+def with_ledger(tree, tmp_path, monkeypatch):
+    """That checkout with the ledger of claims and the examples, which it lacks; what is built is its own."""
+    (tmp_path / "build").mkdir()
+    (tmp_path / "results").mkdir()
+    for name in ("csrc", "variants", "results/twelve"):
+        (tmp_path / name).symlink_to(tree / name)
+    for path in (tree / "build").iterdir():
+        if path.is_dir():
+            (tmp_path / "build" / path.name).symlink_to(path)
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.setenv("LAB_ROOT", str(tmp_path))
+    return tmp_path
+
+
+def test_claims(command, with_ledger):
+    """``lab list claims`` has every claim with its quote and a verdict, from the run that it names, and then what was lost."""
+    ledger = claims.read(ROOT)
+    status, out, err = command("list", "claims", "twelve")
+    first, *entries = out.split("\n\n")
+    assert (status, first, err) == (0, "From run twelve", "")
+    told = [entry.splitlines() for entry in entries]
+    assert [lines[0].partition(": ")[0] for lines in told] == [
+        *(claim.name for claim in ledger.claims), *["lost in our copy"] * len(ledger.lost)]
+    for claim, lines in zip(ledger.claims, told):
+        assert lines[0].partition(": ")[2] in verdicts.WORDS and lines[1] == f"  “{claim.quote}” ({claim.author}, {claim.date})"
+    by_name = {claim.name: lines for claim, lines in zip(ledger.claims, told)}
+    assert by_name["enter_leave_needs_the_linker"][0].endswith(": confirmed")
+    assert "HPy_EnterContext" in by_name["enter_leave_needs_the_linker"][-1]
+
+
+def test_claims_after_a_check(command, with_ledger, interpreter):
+    """Without a run named, what ``lab check all`` found since the latest one counts; with a name the run's own answers do."""
+    axes = {"policy": "attach", "mode": "universal", "debug": "off"}
+    outcomes = [conformance.Outcome("captured_object", "trampoline/handle", **axes, outcome="wrong", expected="ok", claimed=True,
+                                    detail="", output="", seconds=0.1)]
+    bench.keep_conformance(with_ledger, interpreter, outcomes)
+    status, out, _ = command("list", "claims")
+    assert (status, out.partition("\n")[0]) == (0, f"From run twelve, and the probes of lab check on {interpreter.tag}")
+    assert "\nclosure_can_own_a_handle: refuted\n" in out
+    assert "\nclosure_can_own_a_handle: not tested yet\n" in command("list", "claims", "twelve")[1]
+    (with_ledger / "build" / "universal").unlink()
+    assert command("list", "claims")[1].startswith("From run twelve\n")         # found with other libraries
+
+
+def test_claims_without_a_run(command, with_ledger):
+    """Where nothing was measured the ledger is shown all the same, with what needs no run judged."""
+    (with_ledger / "results" / "twelve").unlink()
+    status, out, _ = command("list", "claims")
+    assert (status, out.partition("\n")[0]) == (0, "From no run: lab bench and lab check all make one")
+    assert "\nby_value_solves_memory: depends\n" in out and "\npassing_is_cheapest: not tested yet\n" in out
+
+
+def test_claims_that_are_not_there(command, tree):
+    """A checkout without the ledger says so, and a run is a run of claims alone."""
+    assert command("list", "claims")[2].splitlines()[0] == "lab: this checkout has no docs/claims.toml"
+    assert command("list", "arms", "twelve")[::2] == (2, "lab: arms are not listed by run\nlab list claims RUN\n")
 
 
 def test_doctor_shows_everything_off_a_terminal(command):

@@ -53,6 +53,9 @@ BODIES = {      # what run() does, and the constants of the file
     "bug": ("return {}['missing']", ""),
     "reported": (REPORT, DETECTS % "released twice"),
     "misreported": (REPORT, DETECTS % "out of order"),
+    "by_hpy": ("print('Wrong HPy Context! …')\n    os.abort()", 'MODES = ("debug",)\n' + DETECTS % "released twice"),
+    "bare": ("return type(subject).__name__", "BARE = True"),
+    "giving_back": ("return 'given back'", 'ROLES = ("CREATE", "FREE")'),
 }
 
 
@@ -112,6 +115,18 @@ def test_report_is_detection(outcomes):
     assert outcomes["misreported", "hpyvm/pointer", "on"].detail.startswith("another report than 'out of order': HPy Context")
 
 
+def test_report_of_hpy_is_detection(outcomes):
+    """In HPy's debug mode the report may be HPy's, whose words are its own."""
+    found = [outcomes["by_hpy", "hpyvm/pointer", debug] for debug in ("off", "on")]
+    assert [(each.outcome, each.detail) for each in found] == [("detected", "Wrong HPy Context! …")] * 2
+
+
+def test_bare_probe(outcomes):
+    """A probe may ask to be given the job, with nothing loaded."""
+    found = outcomes["bare", "hpyvm/pointer", "off"]
+    assert (found.outcome, found.detail) == ("ok", "dict")
+
+
 def test_not_applicable(outcomes):
     """An arm without a capability that a probe needs is not run, once for all axes; a probe may find that out by itself."""
     found = outcomes["crash", "control/empty", "off"]
@@ -120,6 +135,8 @@ def test_not_applicable(outcomes):
     assert ("crash", "control/empty", "on") not in outcomes
     own = outcomes["senseless", "hpyvm/pointer", "off"]
     assert (own.outcome, own.detail, own.breaks_claim) == ("n/a", "nothing to free", False)
+    lacking = outcomes["giving_back", "hpyvm/pointer", "on"]
+    assert (lacking.outcome, lacking.detail, lacking.seconds) == ("n/a", "its API has nothing of the role FREE", 0.0)
 
 
 def test_outcome_as_a_row(outcomes):
@@ -212,7 +229,8 @@ ASKED = '"""A question?\n\nSource: a test.\n"""\n'
 @pytest.mark.parametrize("text, found", [
     ("REQUIRES = ()\n", "no docstring"), ('"""A question?"""\nREQUIRES = ()\n', "no source"), (ASKED, "no REQUIRES"),
     (ASKED + "REQUIRES = (\n", "no Python"), (ASKED + 'REQUIRES = ("wings",)\n', "'wings' in REQUIRES"),
-    (ASKED + 'POLICIES = ("attach_only",)\n', "'attach_only' in POLICIES"), (ASKED + 'SLOW = "no"\n', "SLOW = 'no'"),
+    (ASKED + 'POLICIES = ("attach_only",)\n', "'attach_only' in POLICIES"), (ASKED + 'ROLES = ("LEND",)\n', "'LEND' in ROLES"),
+    (ASKED + 'SLOW = "no"\n', "SLOW = 'no'"),
     (ASKED + 'EXPECTS = "fine"\n', "EXPECTS = 'fine'"), (ASKED + 'EXPECTS = {"on": "ok"}\n', "EXPECTS = {'on': 'ok'}"),
     (ASKED + "MODES = tuple()\n", "MODES = tuple()")])
 def test_file_that_is_no_probe(tmp_path, text, found):

@@ -1,17 +1,15 @@
 """The debug mode: every wrong use is reported, in the words of csrc/runtime/debug_words.h, and a program in order is not."""
 
 import re
-import subprocess
-import sys
+import shutil
 
 import pytest
-from run_in_worker import SCRIPTS, TOP, Worker
+from run_in_worker import TOP, Worker
 
 from lab import builder
-from lab.environment import find_compiler
 from lab.executor import WorkerFailure
 
-# what misuse.c does: in which function it is found (None: an end, not a call), and what is said
+# what csrc/probes/wrong_uses/ does: in which function it is found (None: an end, not a call), and what is said
 UNACQUIRED, UNSET = "a context was released that was not acquired", "NULL or unset: what was given was never made"
 AFTER_RELEASE, ELSEWHERE = "a context was used after it was released", "a context was used on another thread"
 DETACHED = "a context was used while the thread was not attached"
@@ -33,6 +31,7 @@ REPORTED = {
     "borrowed_used_detached": ("an HPy function", DETACHED),
     "exception_lost": ("an HPy function", "Python was called with an exception pending since before the acquisition"),
     "left_open_by_thread": (None, "a thread ended and left an acquisition open"),
+    "left_open_outside": (None, "a thread ended and left an acquisition open"),
     "left_open_by_helper": ("HPyContextTrampoline", "a helper returned and left an acquisition open"),
     "kept_from_helper": ("an HPy function", AFTER_RELEASE),
     "raised_in_helper": ("HPyContextTrampoline", RAISING),
@@ -42,10 +41,16 @@ REPORTED = {
     "token_unknown": ("HPy_EnterContextFrom", "what was given is not one that was made, or was freed long ago"),
     "token_used_after_close": ("HPy_EnterContextFrom", "what was given was used after it was freed"),
     "token_closed_twice": ("HPyContextReference_Close", "what was given was freed twice"),
-    "trampoline_called_after_free": ("HPyContextTrampoline", "what was given was used after it was freed"),
-    "trampoline_freed_twice": ("HPyCheckedTrampoline_Free", "what was given was freed twice"),
+    "plain_called_after_free": ("HPyContextTrampoline", "what was given was used after it was freed"),
+    "handle_called_after_free": ("HPyHandleTrampoline", "what was given was used after it was freed"),
+    "checked_called_after_free": ("HPyCheckedTrampoline", "what was given was used after it was freed"),
+    "plain_freed_twice": ("HPyContextTrampoline_Free", "what was given was freed twice"),
+    "handle_freed_twice": ("HPyHandleTrampoline_Free", "what was given was freed twice"),
+    "checked_freed_twice": ("HPyCheckedTrampoline_Free", "what was given was freed twice"),
     "trampoline_null": ("HPyContextTrampoline_Free", UNSET),
-    "helper_null": ("HPyContextTrampoline", "the helper to call is NULL"),
+    "plain_helper_null": ("HPyContextTrampoline", "the helper to call is NULL"),
+    "handle_helper_null": ("HPyHandleTrampoline", "the helper to call is NULL"),
+    "checked_helper_null": ("HPyCheckedTrampoline", "the helper to call is NULL"),
     "handle_null": ("HPy_GetHandleTrampoline",
                     "an argument was refused: the handle for a trampoline to own is HPy_NULL"),
     "storage_garbage": ("HPy_GetVM", "an argument was refused: the storage for the VM holds neither NULL nor a VM: "
@@ -53,13 +58,17 @@ REPORTED = {
     "storage_null": ("HPy_GetVMValue", "an argument was refused: storage is NULL"),
     "refused": ("HPy_EnterContextFrom", "an argument was refused: reference != NULL does not hold"),
 }
+# on a thread that is attached and on one that is not, or twice on the latter
+TWICE = {"released_unacquired", "released_twice", "released_out_of_order", "released_elsewhere"}
 AT_THE_END = {      # what stays open, until the interpreter ends
     "left_open": "an interpreter ended and left an acquisition open on the thread that ended it",
     "token_leaked": "what was made was never freed: HPyContextReference_Close",
     "trampoline_leaked": "what was made was never freed: HPyHandleTrampoline_Free",
 }
-WAYS = {"attached": ("HPy_EnterContextIfAttached", "HPy_LeaveContext"), "token": ("HPy_EnterContextFrom", "HPy_LeaveContext"),
-        "pointer": ("HPyVM_OpenContext", "HPyVM_CloseContext"), "value": ("HPyVMValue_OpenContext", "HPyVMValue_CloseContext")}
+WAYS = {"enter_leave/ambient, attached only": ("HPy_EnterContextIfAttached", "HPy_LeaveContext"), 
+        "enter_leave/token": ("HPy_EnterContextFrom", "HPy_LeaveContext"),
+        "hpyvm/pointer": ("HPyVM_OpenContext", "HPyVM_CloseContext"), 
+        "hpyvm/value": ("HPyVMValue_OpenContext", "HPyVMValue_CloseContext")}
 FOR_EVERY_WAY = ["released_twice", "released_out_of_order", "released_elsewhere", "used_after_release", "used_elsewhere"]
 
 
@@ -68,19 +77,15 @@ def first_line(name):
     return f"HPy Context Lab: {function + ': ' if function else ''}{words}"
 
 
-def build_misuse(output, top=TOP, source=SCRIPTS / "misuse.c"):
-    """The extension of misuse.c with the debug mode, by the header of the checkout [top]."""
-    include = builder.hpy_devel() / "include"
-    subprocess.run([find_compiler(), *builder.CFLAGS, *builder.HPY_QUIET, "-DHPY", "-DHPY_ABI_UNIVERSAL", "-DHPYLAB_DEBUG",
-                    f"-I{top / 'csrc'}", "-isystem", str(include), "-isystem", str(include / "hpy" / "forbid_python_h"),
-                    "-shared", "-o", str(output), str(source), "-lpthread"], check=True)
-    return str(output)
+def reported(name, way=""):
+    """The first lines of what is reported of a deed that is done twice, by a way in that attaches foreign threads or not."""
+    return [first_line(name)] * (4 if name in TWICE and "attached only" not in way else 2)
 
 
 @pytest.fixture(scope="module")
-def misuse(tmp_path_factory):
-    """The path of that extension."""
-    return build_misuse(tmp_path_factory.mktemp("misuse") / "misuse.hpy0.so")
+def misuse(interpreter):
+    """The path of the extension that does all this, with the debug mode."""
+    return str(builder.build(TOP, [interpreter], debug=True).wrong_uses)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +109,7 @@ def test_wrong_use_ends_the_process(worker, misuse, name):
     """Each wrong use aborts with a report that says what, where (the native stack) and what to do."""
     words = last_words(worker, "misuse.do", extension=misuse, what=name, says=first_line(name).partition(": ")[2])
     here = "acquired by HPy_EnterContext" if REPORTED[name][0] is None else "this call"
-    assert re.search(rf"^  {here}, on thread \d+:\n    \S*misuse\.hpy0\.so\+0x", words, re.M), words
+    assert re.search(rf"^  {here}, on thread \d+:\n    \S*wrong_uses\.hpy0\.so\+0x", words, re.M), words
     assert re.search(r"^  What to do: [^\n]+\.$", words, re.M), words
 
 
@@ -112,7 +117,7 @@ def test_wrong_use_ends_the_process(worker, misuse, name):
 def test_report_shows_all_stacks(worker, misuse, name):
     """A context that was released is reported with the stacks of this call, of the acquisition and of the release."""
     report = worker("misuse.with_hook", extension=misuse, deeds=[name])[name][0]
-    heads = re.findall(r"^  (.*), on thread \d+:\n    \S*misuse\.hpy0\.so\+0x", report, re.M)
+    heads = re.findall(r"^  (.*), on thread \d+:\n    \S*wrong_uses\.hpy0\.so\+0x", report, re.M)
     by = ("HPyCheckedTrampoline",) * 2 if name == "kept_from_helper" else ("HPy_EnterContext", "HPy_LeaveContext")
     assert heads == ["this call", f"acquired by {by[0]}", f"released by {by[1]}"]
 
@@ -121,7 +126,7 @@ def test_report_shows_all_stacks(worker, misuse, name):
 def test_what_stays_open_is_reported_at_the_end(worker, misuse, what):
     """What is left open, or never freed, is reported with the stack that opened it when the interpreter or the process ends."""
     words = last_words(worker, "misuse.left", extension=misuse, what=what, says=AT_THE_END[what])
-    assert re.search(r"^  (acquired|made) by HPy_\w+, on thread \d+:\n    \S*misuse\.hpy0\.so\+0x", words, re.M)
+    assert re.search(r"^  (acquired|made) by HPy_\w+, on thread \d+:\n    \S*wrong_uses\.hpy0\.so\+0x", words, re.M)
 
 
 def test_open_when_the_process_ends(worker, misuse):
@@ -130,7 +135,7 @@ def test_open_when_the_process_ends(worker, misuse):
                says="the process ended and left an acquisition open")
 
 
-@pytest.mark.parametrize("way", ["ambient", *WAYS])
+@pytest.mark.parametrize("way", ["enter_leave/ambient", *WAYS])
 def test_no_report_without_a_wrong_use(worker, misuse, way):
     """A program in order runs to its end: nested, on threads, with Python left, with an exception pending that it leaves so."""
     assert worker("misuse.do", extension=misuse, what="correct", way=way) is None
@@ -141,8 +146,8 @@ def test_every_proposal_is_wrapped(worker, misuse, way):
     """What the roles say is checked for every pair of functions, under their names."""
     found = worker("misuse.with_hook", extension=misuse, deeds=FOR_EVERY_WAY, way=way)
     for name, reports in found.items():
-        expected = first_line(name).replace("HPy_LeaveContext", WAYS[way][1])
-        assert [report.splitlines()[0] for report in reports] == [expected] * 2
+        expected = [line.replace("HPy_LeaveContext", WAYS[way][1]) for line in reported(name, way)]
+        assert [report.splitlines()[0] for report in reports] == expected
         assert f"  acquired by {WAYS[way][0]}, on thread " in reports[0]
 
 
@@ -150,7 +155,16 @@ def test_hook_instead_of_abort(worker, misuse):
     """With a hook the process goes on after each wrong use, and what is in order stays so."""
     found = worker("misuse.with_hook", extension=misuse, deeds=list(REPORTED))
     assert {name: [report.splitlines()[0] for report in reports] for name, reports in found.items()} == {
-        name: [first_line(name)] * 2 for name in REPORTED}
+        name: reported(name) for name in REPORTED}
+
+
+def test_refusals_are_those_of_release_mode(worker, misuse):
+    """What api.h says is refused with ValueError raises it in the debug mode too, after the report to the hook."""
+    deeds = ["token_closed_twice", "plain_freed_twice", "handle_freed_twice", "checked_freed_twice", "trampoline_null",
+             "storage_null", "token_null", "released_twice"]
+    found = worker("misuse.refusals", extension=misuse, deeds=deeds)
+    assert [what for what in deeds if not found[what]] == ["token_null", "released_twice"]
+    assert found["storage_null"] == "there is no storage for the VM: NULL was given"
 
 
 def test_every_interpreter(interpreters_given, misuse):
@@ -159,23 +173,23 @@ def test_every_interpreter(interpreters_given, misuse):
         worker = Worker(interpreter, builder.build(TOP, [interpreter]), 30.0)
         found = worker("misuse.with_hook", extension=misuse, deeds=list(REPORTED))
         assert {name: [report.splitlines()[0] for report in reports] for name, reports in found.items()} == {
-            name: [first_line(name)] * 2 for name in REPORTED}, interpreter.tag
+            name: reported(name) for name in REPORTED}, interpreter.tag
         for what, says in AT_THE_END.items():
             last_words(worker, "misuse.left", extension=misuse, what=what, says=says)
-        assert worker("misuse.do", extension=misuse, what="correct", way="value") is None
+        assert worker("misuse.do", extension=misuse, what="correct", way="hpyvm/value") is None
 
 
 @pytest.mark.parametrize("name", ["released_twice", "used_after_release", "used_elsewhere", "released_raising", "correct"])
 def test_in_the_debug_mode_of_hpy(worker, misuse, name):
     """In HPy's debug flavour the lab's debug mode sees the same, and HPy's own finds nothing to say about it."""
-    found = worker("misuse.with_hook", extension=misuse, deeds=[name], way="token", mode="debug")
-    lines = [] if name == "correct" else [first_line(name)] * 2
+    found = worker("misuse.with_hook", extension=misuse, deeds=[name], way="enter_leave/token", mode="debug")
+    lines = [] if name == "correct" else reported(name)
     assert [report.splitlines()[0] for report in found[name]] == lines
 
 
 def test_handle_that_escaped(worker, misuse):
     """In HPy's debug flavour a handle that is open at the release is reported, with what it refers to."""
-    found = worker("misuse.with_hook", extension=misuse, deeds=["handle_escaped"], way="token", mode="debug")
+    found = worker("misuse.with_hook", extension=misuse, deeds=["handle_escaped"], way="enter_leave/token", mode="debug")
     for report in found["handle_escaped"]:
         assert report.startswith("HPy Context Lab: HPy_LeaveContext: a handle that was opened inside the acquisition is still "
                                  "open at its release: 1 open, the first <DebugHandle")
@@ -188,7 +202,7 @@ def test_thread_that_stays_inside(worker, misuse, tmp_path):
         worker("misuse.stays_inside", extension=misuse, words=str(tmp_path / "words"))
     words = (tmp_path / "words").read_text()
     said = "HPy Context Lab: a thread stays inside an acquisition while the interpreter finalizes"
-    assert re.search(rf"^{said}\n  acquired by HPy_EnterContextFrom, on thread \d+:\n    \S*misuse\.hpy0\.so\+0x", words, re.M)
+    assert re.search(rf"^{said}\n  acquired by HPy_EnterContextFrom, on thread \d+:\n    \S*wrong_uses\.hpy0\.so\+0x", words, re.M)
     assert "left an acquisition open" not in words
 
 
@@ -201,7 +215,7 @@ def test_in_traverse(worker, misuse, interpreter):
 
 def test_context_of_another_flavour(worker, misuse, tmp_path):
     """Releasing the context that HPy passed to an extension in another flavour is told from other contexts."""
-    last_words(worker, "misuse.other_flavour", universal=misuse, debug=build_misuse(tmp_path / "misuse.hpy0.so"),
+    last_words(worker, "misuse.other_flavour", universal=misuse, debug=shutil.copy(misuse, tmp_path),
                says="HPy_LeaveContext: a context of another flavour was released (universal, debug or trace)")
 
 
@@ -209,8 +223,8 @@ def test_leak_detector(worker, misuse):
     """What a block leaves open is an error with the stack that opened it; what it closes is none, nor what was open before."""
     clean, acquired, made, clean_again, raised = worker("misuse.leaks", extension=misuse, lab_at=str(TOP))
     assert (clean, clean_again, raised, len(acquired), len(made)) == ([], [], "'block'", 1, 1)
-    assert re.match(r"  acquired by HPy_EnterContext, on thread \d+:\n    \S*misuse\.hpy0\.so\+0x", acquired[0])
-    assert re.match(r"  made by HPy_GetContextReference, on thread \d+:\n    \S*misuse\.hpy0\.so\+0x", made[0])
+    assert re.match(r"  acquired by HPy_EnterContext, on thread \d+:\n    \S*wrong_uses\.hpy0\.so\+0x", acquired[0])
+    assert re.match(r"  made by HPy_GetContextReference, on thread \d+:\n    \S*wrong_uses\.hpy0\.so\+0x", made[0])
 
 
 def test_leak_detector_on_every_interpreter(interpreters_given, misuse):

@@ -162,9 +162,9 @@ def test_last_words_are_the_beginning_and_the_end_of_what_was_said(tmp_path):
 
 
 def test_an_error_that_the_worker_reports_gets_its_last_words(tmp_path):
-    """A failed check is an answer; what was printed comes with it, whatever the exit status."""
+    """A failed check is an answer; what was printed comes with it, and how the process ended."""
     found = executor(tmp_path, "print('0 before 1'); answer({'error': {'arm': 'a'}}); sys.exit(1)").execute({}, 20)
-    assert found["error"] == {"last_words": "0 before 1", "arm": "a"}
+    assert found["error"] == {"last_words": "0 before 1", "ending": "ended with exit status 1", "arm": "a"}
 
 
 def test_an_interpreter_that_is_not_there_is_a_failure(tmp_path):

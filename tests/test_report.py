@@ -130,7 +130,7 @@ def test_opens_with_the_answer(run, page):
 def test_order_of_sections(page):
     """Answer, A/A control, conformance, the scenarios, cross-check, method, environment, words."""
     sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
-    assert sections == ["answer", "control", "conformance", *catalogue.scenarios(),
+    assert sections == ["claims", "answer", "control", "conformance", *catalogue.scenarios(),
                         "crosscheck", "method", "environment", "words"]
 
 

@@ -93,7 +93,7 @@ def test_page_is_whole(page):
 def test_order_of_sections(page):
     """What changes between interpreters stands after what each arm guarantees and before the scenarios."""
     sections = [attributes["id"] for tag, attributes in page.elements if tag == "section"]
-    assert sections == ["answer", "control", "conformance", "versions", *catalogue.scenarios(),
+    assert sections == ["claims", "answer", "control", "conformance", "versions", *catalogue.scenarios(),
                         "crosscheck", "method", "environment", "words"]
 
 
@@ -210,7 +210,7 @@ def test_merged_page_is_whole(merged):
     assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
     assert all(link.startswith(("#", "data:,")) for link in links) and "default-src 'none'" in merged.text
     assert [attributes["id"] for tag, attributes in merged.elements if tag == "section"] == [
-        "answer", "control", "conformance", "versions", *catalogue.scenarios(), "failures", "environment", "words"]
+        "claims", "answer", "control", "conformance", "versions", *catalogue.scenarios(), "failures", "environment", "words"]
 
 
 def test_machines_are_named(merged):
@@ -267,7 +267,7 @@ def test_scenarios_that_one_run_lacks(pair, tmp_path):
     cut = results.Run(pair[1].path, header, pair[1].samples[pair[1].samples["scenario"] == header["scenarios"][0]["name"]],
                       {}, {}, pair[1].warmups, pair[1].metadata)
     page = Page(report.render_merged([pair[0], cut], tmp_path / "out").read_text(encoding="utf-8"))
-    assert [attributes["id"] for tag, attributes in page.elements if tag == "section"][4:-3] == list(catalogue.scenarios())
+    assert [attributes["id"] for tag, attributes in page.elements if tag == "section"][5:-3] == list(catalogue.scenarios())
     assert f"no number on rack:{INTERPRETER}" in page.plain
     assert {key[0] for key in heat_fields(page) if key[2] == "native_sort"} == {"desk"}
     assert answer.EQUIVALENT in page.plain

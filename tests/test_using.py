@@ -91,3 +91,39 @@ def test_one_binary_everywhere(examples, interpreters_given):
             for each in ready for form, example in examples.items()}
     assert unusable == []
     assert said == {(tag, form): expected(form) for tag, form in said}
+
+
+HAMMER = """
+import sys, threading, time
+sys.path.insert(0, {using!r})
+import os
+namespace = {{"__name__": "try"}}
+exec(open(os.path.join({using!r}, "try.py")).read(), namespace)
+namespace["load_runtime"](sys.argv[1])
+example = namespace["load_example"](sys.argv[2])
+heard, over = [], False
+
+def emit():
+    while not over:
+        example.emit_from_a_thread(1)
+
+threads = [threading.Thread(target=emit) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for turn in range(100):
+    example.listen(heard.append, True)
+    time.sleep(0.001)
+    example.ignore()
+over = True
+for thread in threads:
+    thread.join()
+print(len(heard) > 0, set(heard))
+"""
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "enter_leave/get"])
+def test_events_may_come_at_any_time(examples, interpreter, libraries, form):
+    """Events of three threads come while listeners come and go: each is heard or refused, and nothing is used that is gone."""
+    done = subprocess.run([interpreter.path, "-c", HAMMER.format(using=str(USING)), str(libraries.runtimes[interpreter.tag]),
+                           str(examples[form])], capture_output=True, text=True, timeout=LIMIT_S)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True {1}\n", "")

@@ -21,6 +21,21 @@ typedef struct {
     int64_t flags;
 } order;
 
+/* Read the first [count] of [args] into [into]. 0, or -1 with an exception set. */
+static int read_integers(HPyContext *ctx, const HPy *args, size_t nargs, size_t count, int64_t *into)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i == nargs) {
+            HPyErr_SetString(ctx, ctx->h_TypeError, "an integer is missing");
+            return -1;
+        }
+        into[i] = HPyLong_AsInt64_t(ctx, args[i]);
+        if (into[i] == -1 && HPyErr_Occurred(ctx))
+            return -1;
+    }
+    return 0;
+}
+
 static int read_order(HPyContext *ctx, const HPy *args, size_t nargs, order *out)
 {
     int64_t given[6];
@@ -28,11 +43,8 @@ static int read_order(HPyContext *ctx, const HPy *args, size_t nargs, order *out
         HPyErr_SetString(ctx, ctx->h_TypeError, "drive() takes six integers: driver, run, body, data, policy, flags; and an object");
         return -1;
     }
-    for (size_t i = 0; i < 6; i++) {
-        given[i] = HPyLong_AsInt64_t(ctx, args[i]);
-        if (given[i] == -1 && HPyErr_Occurred(ctx))
-            return -1;
-    }
+    if (read_integers(ctx, args, nargs, 6, given) < 0)
+        return -1;
     out->driver = (native_driver)(intptr_t)given[0];
     out->run = (native_run *)(intptr_t)given[1];
     out->binding.body = (HPyLab_Body)(intptr_t)given[2];
@@ -86,6 +98,37 @@ static HPy drive_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
         HPyLab_Unbind(ctx, &callback);
     }
     return HPyLong_FromInt64_t(ctx, status);
+}
+
+/* bind(callback, body, data, policy): fill in the HPyLab_Callback at the address [callback], for as long as the caller
+   wants to have it: unbind() gives it back. Raises what Bind raised. (`bind` alone is a symbol of libc, which takes its
+   place where symbols are visible.) */
+HPyDef_METH(bind_for_good, "bind", HPyFunc_VARARGS)
+static HPy bind_for_good_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
+{
+    (void)self;
+    int64_t given[4];
+    if (read_integers(ctx, args, nargs, 4, given) < 0)
+        return HPy_NULL;
+    HPyLab_Binding binding = {
+        .body = (HPyLab_Body)(intptr_t)given[1], .data = (void *)(intptr_t)given[2], .policy = (HPyLab_Policy)given[3],
+        .captured = HPy_NULL,
+    };
+    if (HPyLab_Bind(ctx, &binding, (HPyLab_Callback *)(intptr_t)given[0]) < 0)
+        return HPy_NULL;
+    return HPy_Dup(ctx, ctx->h_None);
+}
+
+/* unbind(callback): give back what bind() made. */
+HPyDef_METH(unbind_again, "unbind", HPyFunc_VARARGS)
+static HPy unbind_again_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
+{
+    (void)self;
+    int64_t given;
+    if (read_integers(ctx, args, nargs, 1, &given) < 0)
+        return HPy_NULL;
+    HPyLab_Unbind(ctx, (HPyLab_Callback *)(intptr_t)given);
+    return HPy_Dup(ctx, ctx->h_None);
 }
 
 /* The runtime half's table: a capsule, or an integer where the interpreter's HPy has its capsule functions elsewhere. */
@@ -143,7 +186,7 @@ static int module_exec_impl(HPyContext *ctx, HPy module)
     return HPyLab_Init(ctx);
 }
 
-static HPyDef *defines[] = {&module_exec, &drive, NULL};
+static HPyDef *defines[] = {&module_exec, &drive, &bind_for_good, &unbind_again, NULL};
 
 static HPyGlobal *globals[] = {&hpylab_captured_object, NULL};
 

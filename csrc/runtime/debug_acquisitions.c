@@ -32,7 +32,10 @@ static void note_state(hpyrt_lease *lease)
     hpyrt_debug_watch_interpreter(lease->view);
     hpyrt_debug_deliver();
     lease->pending = PyErr_Occurred();
-    if (hpyrt_flavour_of(lease->real) == HPYRT_DEBUG)
+    /* HPy does not say on which context a handle was made. Inside of a method there is another one, of which handles may well
+       stay open; where the thread came from outside there is none */
+    bool is_first = lease->below == NULL && (hpyrt_this_thread->top[-1].kind & FRAME_ATTACHED) != 0;
+    if (is_first && hpyrt_flavour_of(lease->real) == HPYRT_DEBUG)
         lease->generation = hpyrt_new_generation();
 }
 

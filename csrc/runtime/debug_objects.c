@@ -272,6 +272,10 @@ void (*hpyrt_debug_wrapped(void (*original)(void), void (*entry)(void)))(void)
 int hpyrt_debug_call_begins(HPyLab_DebugCall *call, const char *function, void *slot, void (*helper)(void))
 {
     void *thunk = hpyrt_thunk_of(slot);
+    if (hpyrt_in_traverse()) {
+        report(HPYRT_IN_TRAVERSE, function, NULL, NULL);
+        return -1;
+    }
     if (hpyrt_debug_used(function, &thunk, sizeof thunk) < 0)
         return -1;
     if (helper == NULL) {

@@ -47,25 +47,31 @@ int hpyrt_open_origin(HPyContext *ctx, hpyrt_origin *origin, hpyrt_policy policy
     return 0;
 }
 
-/* Drop what [origin] captured where that belongs. An exception that is pending stays pending. */
-static void release_captured(hpyrt_origin *origin)
+/* Drop what [origin] captured where that belongs. An exception that is pending stays pending. False: there is no memory to get
+   there, and it is as before. */
+static bool release_captured(hpyrt_origin *origin)
 {
+    hpyrt_origin home = {.view = origin->view, .policy = HPYRT_ATTACH};
+    bool is_there = origin->captured == NULL || hpyrt_current_view() == origin->view;
+    bool attached = !is_there && hpyrt_attach(&home) == 0;
+    if (!is_there && !attached && origin->view->closed_by == 0)
+        return false;
     PyObject *captured = origin->captured;
     origin->captured = NULL;
-    if (captured == NULL)
-        return;
-    hpyrt_origin home = {.view = origin->view, .policy = HPYRT_ATTACH};
-    if (hpyrt_attach(&home) < 0)
-        return;         /* its interpreter ends or is gone, and takes it along */
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    Py_DECREF(captured);
-    PyErr_Restore(type, value, traceback);
-    hpyrt_detach();
+    if (captured != NULL && (is_there || attached)) {   /* else its interpreter ends or is gone, and takes it along */
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        Py_DECREF(captured);
+        PyErr_Restore(type, value, traceback);
+    }
+    if (attached)
+        hpyrt_detach();
+    return true;
 }
 
 void hpyrt_sweep_origins(void)
 {
+    hpyrt_origin *left = NULL;          /* for a later time */
     hpyrt_origin **place = &closing;
     while (*place != NULL) {
         hpyrt_origin *origin = *place;
@@ -74,10 +80,17 @@ void hpyrt_sweep_origins(void)
             continue;
         }
         *place = origin->next;
-        release_captured(origin);       /* may run Python, and so come here again */
-        origin->recycle(origin);
+        if (release_captured(origin)) {     /* may run Python, and so come here again */
+            origin->recycle(origin);
+        } else {
+            origin->next = left;
+            left = origin;
+        }
         place = &closing;
     }
+    while (*place != NULL)
+        place = &(*place)->next;
+    *place = left;
 }
 
 void hpyrt_close_origin(hpyrt_origin *origin)

@@ -150,8 +150,8 @@ static int grow(hpyrt_record *record)
     hpyrt_frame *frames = room < HPYRT_MAX_DEPTH ? malloc(2 * room * sizeof *frames) : NULL;
     if (frames == NULL)
         return -1;
+    pthread_mutex_lock(&hpyrt_mutex);       /* this thread may not be attached, and others read and mark frames */
     memcpy(frames, old, room * sizeof *frames);
-    pthread_mutex_lock(&hpyrt_mutex);       /* this thread may not be attached, and others read frames */
     record->frames = frames;
     record->top = frames + room;
     record->limit = frames + 2 * room;

@@ -45,8 +45,8 @@ struct hpyrt_record {
     hpyrt_record *next, *previous;      /* guarded by hpyrt_mutex */
 };
 
-/* Guards the list of records and whatever an implementation's threads.h says. Innermost: nothing of Python is called, and no
-   memory allocated, while it is held. */
+/* Guards the list of records and whatever an implementation's threads.h says. Innermost: no memory is allocated while it is held,
+   and nothing of Python called but PyInterpreterGuard_Close, which calls nothing. */
 extern pthread_mutex_t hpyrt_mutex;
 extern hpyrt_record *hpyrt_records;
 

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 static event_handler the_handler;
+static pthread_rwlock_t changing = PTHREAD_RWLOCK_INITIALIZER;      /* read: a handler is at work */
 
 typedef struct {
     int event;
@@ -12,12 +13,17 @@ typedef struct {
 
 void events_on(event_handler handler)
 {
+    pthread_rwlock_wrlock(&changing);
     the_handler = handler;
+    pthread_rwlock_unlock(&changing);
 }
 
 int events_emit(int event)
 {
-    return the_handler == NULL ? -1 : the_handler(event);
+    pthread_rwlock_rdlock(&changing);
+    int answer = the_handler == NULL ? -1 : the_handler(event);
+    pthread_rwlock_unlock(&changing);
+    return answer;
 }
 
 static void *thread_main(void *argument)

@@ -6,7 +6,8 @@
 /* Handles [event]: 0, or -1 if it could not. */
 typedef int (*event_handler)(int event);
 
-/* Let [handler] have all events from now on; NULL: nobody. There is one handler for the process. */
+/* Let [handler] have all events from now on; NULL: nobody. There is one handler for the process; the call returns when the one
+   before has answered all that it was given. It is an error to call this from a handler. */
 void events_on(event_handler handler);
 
 /* Let [event] happen, on this thread. What the handler answered; -1 without one. */

@@ -1,6 +1,8 @@
 /* The module: listen(callable, attach), ignore(), emit(event), emit_from_a_thread(event). See example.h. */
 #include "example.h"
 
+#include <pthread.h>
+
 /* ---- The table, for want of room in HPyContext ---- */
 
 const HPyLab_Runtime *hpylab_runtime;
@@ -39,6 +41,7 @@ static int find_runtime(HPyContext *ctx)
 
 HPyGlobal listener;
 static bool listening;
+static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;    /* held by listen and ignore, which leave Python on the way */
 
 int call_python(HPyContext *ctx, HPy callable, int event)
 {
@@ -66,16 +69,43 @@ int call_listener(HPyContext *ctx, int event)
 
 /* ---- The methods ---- */
 
+/* Whoever waits for another thread leaves Python before, or that one may never get into it. */
+static void begin_changing(HPyContext *ctx)
+{
+    HPyThreadState left = HPy_LeavePythonExecution(ctx);
+    pthread_mutex_lock(&changing);
+    HPy_ReenterPythonExecution(ctx, left);
+}
+
+/* What the form keeps goes when no handler is at work any more that uses it. */
 static void stop_listening(HPyContext *ctx)
 {
     if (!listening)
         return;
+    HPyThreadState left = HPy_LeavePythonExecution(ctx);
     events_on(NULL);
+    HPy_ReenterPythonExecution(ctx, left);
     stop(ctx);
     listening = false;
 }
 
-/* listen(callable, attach): let [callable] have the events; with [attach] false, those of attached threads alone. */
+static int start_listening(HPyContext *ctx, HPy callable, bool attach)
+{
+    begin_changing(ctx);
+    stop_listening(ctx);
+    int status = start(ctx, callable, attach);
+    if (status == 0) {
+        HPyThreadState left = HPy_LeavePythonExecution(ctx);
+        events_on(on_event);
+        HPy_ReenterPythonExecution(ctx, left);
+        listening = true;
+    }
+    pthread_mutex_unlock(&changing);
+    return status;
+}
+
+/* listen(callable, attach): let [callable] have the events; with [attach] false, those of attached threads alone. It is an error to
+   call this, or ignore, from [callable]. */
 HPyDef_METH(listen, "listen", HPyFunc_VARARGS)
 static HPy listen_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
 {
@@ -87,19 +117,16 @@ static HPy listen_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
     int attach = HPy_IsTrue(ctx, args[1]);
     if (attach < 0)
         return HPy_NULL;
-    stop_listening(ctx);
-    if (start(ctx, args[0], attach) < 0)
-        return HPy_NULL;
-    events_on(on_event);
-    listening = true;
-    return HPy_Dup(ctx, ctx->h_None);
+    return start_listening(ctx, args[0], attach) < 0 ? HPy_NULL : HPy_Dup(ctx, ctx->h_None);
 }
 
 HPyDef_METH(ignore, "ignore", HPyFunc_NOARGS)
 static HPy ignore_impl(HPyContext *ctx, HPy self)
 {
     (void)self;
+    begin_changing(ctx);
     stop_listening(ctx);
+    pthread_mutex_unlock(&changing);
     return HPy_Dup(ctx, ctx->h_None);
 }
 

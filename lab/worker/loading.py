@@ -71,6 +71,7 @@ class Arm:
 
     def __init__(self, lab, arm):
         self.lab, self.id, self.abi, self.policy = lab, arm["id"], arm["abi"], arm.get("policy", "attach")
+        self.path, self.mode = arm["path"], arm.get("mode", "universal")
         self.module = load_extension("arm", arm["path"], arm["abi"], arm.get("mode", "universal"))
         self.bodies = lab.bodies(arm["abi"])
 

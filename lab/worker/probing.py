@@ -31,6 +31,7 @@ class Subject:
     """One arm under question, with the callable that its bodies call."""
 
     def __init__(self, job):
+        self.job = job
         self.lab = Lab(job["libraries"])
         self.capabilities, self.api = job["arm"].get("capabilities", ()), job.get("api")
         try:

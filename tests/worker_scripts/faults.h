@@ -3,7 +3,9 @@
 #define FAULTS_H
 
 #define PY_SSIZE_T_CLEAN
+#define Py_BUILD_CORE 1         /* as internals.c has it; Python.h is read once */
 #include <Python.h>
+#undef Py_BUILD_CORE
 
 #include <errno.h>
 #include <malloc.h>
@@ -25,7 +27,9 @@ __attribute__((visibility("hidden"))) void faults_freed(void *memory);
 #define mprotect(...) (faults_next() ? -1 : mprotect(__VA_ARGS__))
 #define pthread_setspecific(...) (faults_next() ? ENOMEM : pthread_setspecific(__VA_ARGS__))
 #define pthread_mutex_init(...) (faults_next() ? ENOMEM : pthread_mutex_init(__VA_ARGS__))
+#ifndef PYPY_VERSION
 #define PyThreadState_New(interpreter) (faults_next() ? NULL : PyThreadState_New(interpreter))
+#endif
 
 static inline void *faults_realloc(void *memory, size_t size)
 {

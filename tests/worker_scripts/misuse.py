@@ -1,4 +1,4 @@
-"""Wrong uses in a process of their own, with the extension of misuse.c; a report ends the process unless it is caught here."""
+"""Wrong uses in a process of their own, with csrc/probes/wrong_uses/; a report ends the process unless it is caught here."""
 
 import gc
 import os
@@ -11,12 +11,12 @@ from loading import Lab, load_extension
 def load(libraries, extension, mode="universal"):
     """The extension at the path [extension], in a mode of HPy, started."""
     lab = Lab(libraries)
-    module = load_extension("misuse", extension, "universal", mode)
+    module = load_extension("wrong_uses", extension, "universal", mode)
     module.start(address_of(lab.runtime.table))
     return lab, module
 
 
-def do(libraries, extension, what, way="ambient", mode="universal"):
+def do(libraries, extension, what, way="enter_leave/ambient", mode="universal"):
     """Do it; then give back what was made."""
     _, module = load(libraries, extension, mode)
     module.do(what, way)
@@ -26,24 +26,43 @@ def do(libraries, extension, what, way="ambient", mode="universal"):
 def left(libraries, extension, what, at="interpreter"):
     """Do it and leave it at that: what stays open is found when the interpreter ends, or only when the process does."""
     lab, module = load(libraries, extension)
-    module.do(what, "ambient")
+    module.do(what, "enter_leave/ambient")
     module.stop()
     if at == "process":
         lab.ffi.cdef("void exit(int status);")
         lab.ffi.dlopen(None).exit(0)
 
 
-def with_hook(libraries, extension, deeds, way="ambient", mode="universal"):
+def with_hook(libraries, extension, deeds, way="enter_leave/ambient", mode="universal"):
     """Of each of [deeds], done twice, the reports that a hook gets; then the process ends in order."""
     lab, module = load(libraries, extension, mode)
     found = {}
     for what in deeds:
         found[what] = reports = []
         lab.runtime.debug_on_misuse(reports.append)
-        module.do(what, way)
-        module.do(what, way)
+        raised(module, what, way)
+        raised(module, what, way)
     lab.runtime.debug_on_misuse(None)
     module.do("correct", way)
+    module.stop()
+    return found
+
+
+def raised(module, what, way="enter_leave/ambient"):
+    """Do it; the ValueError that the wrong use raised, as text, "" without one."""
+    try:
+        module.do(what, way)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def refusals(libraries, extension, deeds):
+    """What each of [deeds] raises in spite of the report."""
+    lab, module = load(libraries, extension)
+    lab.runtime.debug_on_misuse(lambda report: None)
+    found = {what: raised(module, what) for what in deeds}
+    lab.runtime.debug_on_misuse(None)
     module.stop()
     return found
 
@@ -55,7 +74,7 @@ def other_flavour(libraries, universal, debug):
 
     def release(address):
         one.keep(address)
-        one.do("other_flavour", "token")        # the flavour of the extension that made it
+        one.do("other_flavour", "enter_leave/token")        # the flavour of the extension that made it
 
     other.lend(release)
 
@@ -64,7 +83,7 @@ def stays_inside(libraries, extension, words):
     """End the interpreter while another thread is inside; what stderr gets goes to the file [words]."""
     _, module = load(libraries, extension)
     os.dup2(os.open(words, os.O_WRONLY | os.O_CREAT), 2)
-    module.do("stays_inside", "token")
+    module.do("stays_inside", "enter_leave/token")
 
 
 def traverse(libraries, extension):
@@ -85,18 +104,18 @@ def leaks(libraries, extension, lab_at):
     for what in ("correct", "left_open", "token_leaked", "correct"):
         try:
             with LeakDetector():
-                module.do(what, "ambient")
+                module.do(what, "enter_leave/ambient")
             found.append([])
         except LeakError as error:
             found.append(error.leaks)
     try:
         with LeakDetector():
-            module.do("made_good", "ambient")
-            module.do("left_open", "ambient")
-            module.do("token_leaked", "ambient")
+            module.do("made_good", "enter_leave/ambient")
+            module.do("left_open", "enter_leave/ambient")
+            module.do("token_leaked", "enter_leave/ambient")
             raise KeyError("block")
     except KeyError as error:
         found.append(str(error))
-    module.do("made_good", "ambient")
+    module.do("made_good", "enter_leave/ambient")
     module.stop()
     return found

@@ -130,8 +130,19 @@ static int admit(HPyContext *ctx)
     return (int)hpyrt_flavour_of(admitted);
 }
 
+/* -1, with ValueError, where [storage] is NULL. */
+static int check_storage(HPyContext *ctx, const void *storage)
+{
+    if (storage != NULL)
+        return 0;
+    HPyErr_SetString(ctx, ctx->h_ValueError, "there is no storage for the VM: NULL was given");
+    return -1;
+}
+
 static int get_vm(HPyContext *ctx, HPyVM **storage, hpyrt_policy policy)
 {
+    if (check_storage(ctx, storage) < 0)
+        return -1;
     HPyVM *kept = *storage;
     if (kept != NULL && ((uintptr_t)kept % _Alignof(HPyVM) != 0 || !readable(kept)))
         return check_conflict(ctx, 0, 0, 0);
@@ -156,6 +167,8 @@ int ctx_GetAttachedVM(HPyContext *ctx, HPyVM **storage)
 
 static int get_value(HPyContext *ctx, HPyVMValue *storage, hpyrt_policy policy)
 {
+    if (check_storage(ctx, storage) < 0)
+        return -1;
     bool unset = storage->_data == 0 && storage->open_context == NULL && storage->close_context == NULL;
     if (!unset && check_conflict(ctx, storage->_data, (uintptr_t)storage->open_context, (uintptr_t)storage->close_context) < 0)
         return -1;

@@ -51,6 +51,35 @@ void hpyrt_stand_back(PyThreadState *state)
 #endif
 }
 
+#if PY_VERSION_HEX < 0x030B0000
+#define FIRST_STATE(interpreter) (interpreter)->tstate_head
+#define FRAME_OF(state) (state)->frame
+#elif PY_VERSION_HEX < 0x030C0000
+#define FIRST_STATE(interpreter) (interpreter)->threads.head
+#define FRAME_OF(state) (state)->cframe->current_frame
+#endif
+
+bool hpyrt_runs_code(const PyInterpreterState *interpreter, const PyThreadState *state)
+{
+    bool runs = false;
+#if PY_VERSION_HEX < 0x030C0000
+    PyThread_type_lock lock = _PyRuntime.interpreters.mutex;
+    PyThread_acquire_lock(lock, WAIT_LOCK);
+    const PyInterpreterState *living = _PyRuntime.interpreters.head;
+    while (living != NULL && living != interpreter)
+        living = living->next;
+    const PyThreadState *known = living != NULL ? FIRST_STATE(living) : NULL;
+    while (known != NULL && known != state)
+        known = known->next;
+    runs = known != NULL && known->thread_id == PyThread_get_thread_ident() && FRAME_OF(known) != NULL;
+    PyThread_release_lock(lock);
+#else
+    (void)interpreter;
+    (void)state;
+#endif
+    return runs;
+}
+
 bool hpyrt_has_own_gil(PyInterpreterState *interpreter)
 {
 #if PY_VERSION_HEX >= 0x030C0000

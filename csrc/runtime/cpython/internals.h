@@ -8,6 +8,10 @@ void hpyrt_set_slot(PyThreadState *state);
 /* Let [state] be the last of its interpreter's. Up to 3.12; nothing later. */
 void hpyrt_stand_back(PyThreadState *state);
 
+/* Up to 3.11, where the gilstate slot does not show it: whether [state] is the calling thread's, in [interpreter], and runs Python
+   code, be it that it left Python. Either may be gone. Later: false. */
+bool hpyrt_runs_code(const PyInterpreterState *interpreter, const PyThreadState *state);
+
 /* Whether [interpreter] has a GIL of its own. Attached to it. */
 bool hpyrt_has_own_gil(PyInterpreterState *interpreter);
 

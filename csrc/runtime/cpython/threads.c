@@ -193,22 +193,43 @@ static hpyrt_view *left_view(const hpyrt_record *record)
 {
     const hpyrt_thread *own = &record->own;
     if (own->seen != NULL && own->seen->interpreter != NULL && own->seen_depth == hpyrt_depth(record)
-            && hpyrt_runs_code(own->seen_state))
+            && hpyrt_runs_code(own->seen->interpreter, own->seen_state))
         return own->seen;
-    return record->top != record->frames ? record->top[-1].view : NULL;
+    const hpyrt_frame *frame = record->top;
+    while (frame != record->frames && frame[-1].view->interpreter == NULL)      /* left open in an interpreter that ended since */
+        frame--;
+    return frame != record->frames ? frame[-1].view : NULL;
 }
 
-/* The view of the interpreter that the calling thread, which is not attached, was attached to last. [record]: its record, or
-   NULL; [*slot] becomes what is in its gilstate slot. NULL: that interpreter has no view. */
+/* The view of the interpreter that the calling thread, which is not attached, with [record], was attached to last; [*slot]
+   becomes what is in its gilstate slot. NULL: that interpreter has no view. The thread has set out: the state in the slot may be a
+   Python thread's, which Python frees when it finalizes. */
 static hpyrt_view *last_view(const hpyrt_record *record, PyThreadState **slot)
 {
-    hpyrt_view *left = record != NULL && !HPYRT_SLOT_FOLLOWS ? left_view(record) : NULL;
+    hpyrt_view *left = HPYRT_SLOT_FOLLOWS ? NULL : left_view(record);
     if (left != NULL)
         return left;
-    *slot = record != NULL && !HPYRT_SLOT_FOLLOWS ? slot_of(record) : PyGILState_GetThisThreadState();
-    if (*slot != NULL && (record == NULL || !hpyrt_keeps(record, *slot)))
+    *slot = HPYRT_SLOT_FOLLOWS ? PyGILState_GetThisThreadState() : slot_of(record);
+    if (*slot != NULL && !hpyrt_keeps(record, *slot))
         return hpyrt_view_of((*slot)->interp);      /* a Python thread, which went back to where it came from */
-    return record != NULL && record->own.last != NULL ? record->own.last : hpyrt_main_view;
+    return record->own.last != NULL ? record->own.last : hpyrt_main_view;
+}
+
+/* Attach the calling thread, which is not, to where it was last: the view, or NULL. */
+static hpyrt_view *enter_last(void)
+{
+    hpyrt_record *record = hpyrt_ready_record();
+    hpyrt_view *main = hpyrt_main_view;
+    if (record == NULL || (main != NULL ? hpyrt_is_closed_to(record, main) : hpyrt_is_finalizing()))
+        return NULL;
+    hpyrt_view *outer = hpyrt_set_out(record, main, NULL), *view = NULL;
+    PyThreadState *slot = NULL;
+    if (main == NULL || !hpyrt_is_closed_to(record, main))
+        view = last_view(record, &slot);
+    if (view != NULL && (view->context == NULL || enter(record, view, NULL, NULL, slot) < 0))
+        view = NULL;
+    hpyrt_arrive(record, outer);
+    return view;
 }
 
 hpyrt_view *hpyrt_current_view(void)
@@ -225,15 +246,12 @@ hpyrt_view *hpyrt_current_view(void)
 hpyrt_view *hpyrt_attach_ambient_slow(hpyrt_policy policy)
 {
     PyThreadState *slot, *current = hpyrt_current_state();
-    bool attached = is_attached(current, &slot);
-    if (!attached && policy == HPYRT_ATTACHED_ONLY)
-        return NULL;
-    hpyrt_view *view = attached ? hpyrt_view_of(current->interp) : last_view(hpyrt_this_thread, &slot);
+    if (!is_attached(current, &slot))
+        return policy == HPYRT_ATTACH ? enter_last() : NULL;
+    hpyrt_view *view = hpyrt_view_of(current->interp);
     hpyrt_record *record = view != NULL && view->context != NULL ? hpyrt_ready_record() : NULL;
     if (record == NULL)
         return NULL;
-    if (!attached)
-        return enter(record, view, NULL, NULL, slot) == 0 ? view : NULL;
     see(view, current, slot);
     stay(record, view, NULL, current);
     return view;

@@ -59,11 +59,12 @@ static inline bool hpyrt_is_mine(const PyThreadState *state, const PyThreadState
     (void)slot;
     return state != NULL;
 #else
-    /* by address: another thread's state may be freed at any time, so that nothing may be read from it */
+    /* by address: another thread's state may be freed at any time, so that nothing should be read from it */
     if (state == NULL || state == slot)
         return state != NULL;
     /* which is the thread's first state. It has others where there are sub-interpreters: taken for detached inside of one, it
-       would wait for itself */
+       would wait for itself. Only then the id is read, at the risk that the state is another's and was just freed: CPython's own
+       PyGILState_Check has nothing better to offer there */
     return PyInterpreterState_Head() != PyInterpreterState_Main() && state->thread_id == (unsigned long)pthread_self();
 #endif
 }
@@ -76,19 +77,6 @@ static inline bool hpyrt_is_in_slot(const PyThreadState *state)
 #else
     (void)state;
     return true;
-#endif
-}
-
-/* Up to 3.11, where the gilstate slot does not show it: whether [state] runs Python code, be it that it left Python. */
-static inline bool hpyrt_runs_code(const PyThreadState *state)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    (void)state;
-    return false;
-#elif PY_VERSION_HEX >= 0x030B0000
-    return state->cframe->current_frame != NULL;
-#else
-    return state->frame != NULL;
 #endif
 }
 

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#define NAME "hpylab_runtime.view"      /* in the interpreter's own dict */
+#define NAME "hpylab_runtime.view"
 
 static hpyrt_view *_Atomic views;
 hpyrt_view *_Atomic hpyrt_main_view;
@@ -53,27 +53,35 @@ static void close_view(PyObject *capsule)
     PyInterpreterView_Close(view->pep_788);
 }
 
-/* Have the interpreter hold [view], and tell when it ends. 0, or -1 with an exception and nothing changed. */
+/* Put [capsule] under [key] into the interpreter's own [dict], and have atexit close [view]. 0, or -1 with nothing changed. */
+static int tie_as(PyObject *dict, PyObject *key, PyObject *capsule, hpyrt_view *view)
+{
+    if (PyDict_SetItem(dict, key, capsule) < 0)
+        return -1;
+    if (hpyrt_close_at_exit(view) == 0)
+        return 0;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (PyDict_DelItem(dict, key) < 0)
+        PyErr_Clear();
+    PyErr_Restore(type, value, traceback);
+    return -1;
+}
+
+/* Have the interpreter hold [view], and tell when it ends. 0, or -1 with an exception and nothing changed. The key is this copy's
+   own: a process may have loaded the runtime half twice. */
 static int tie(hpyrt_view *view)
 {
     PyObject *dict = PyInterpreterState_GetDict(view->interpreter);
-    PyObject *capsule = dict != NULL ? PyCapsule_New(view, NAME, NULL) : NULL;
-    if (capsule == NULL) {
-        if (!PyErr_Occurred())
-            PyErr_NoMemory();
-        return -1;
-    }
-    int status = PyDict_SetItemString(dict, NAME, capsule);
-    if (status == 0 && (status = hpyrt_close_at_exit(view)) < 0) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        if (PyDict_DelItemString(dict, NAME) < 0)
-            PyErr_Clear();
-        PyErr_Restore(type, value, traceback);
-    }
+    PyObject *key = dict != NULL ? PyUnicode_FromFormat("%s %p", NAME, (void *)&views) : NULL;
+    PyObject *capsule = key != NULL ? PyCapsule_New(view, NAME, NULL) : NULL;
+    int status = capsule != NULL ? tie_as(dict, key, capsule, view) : -1;
     if (status == 0)
         PyCapsule_SetDestructor(capsule, close_view);
-    Py_DECREF(capsule);
+    else if (!PyErr_Occurred())
+        PyErr_NoMemory();
+    Py_XDECREF(capsule);
+    Py_XDECREF(key);
     return status;
 }
 

@@ -16,7 +16,7 @@ from probing import NotApplicable, expect, settled, thread_states, where
 REQUIRES = ("attached", "released", "body")
 DEBUG = ("off",)
 WAIT_S = 10.0
-OTHERS = 50                 # how many are made to see whether one of them gets its place
+OTHERS = 5000               # more than a page of trampolines holds: how many are made to see whether one of them gets its place
 
 
 def run(subject):

@@ -1,0 +1,30 @@
+"""What if an acquisition is still open when the process ends, with the interpreter not ended?
+
+By each form that has a release, in a forked child that calls C's exit(): the acquisition is ignored, and the child ends with
+status 0.
+
+Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent.
+"""
+
+import ctypes
+import os
+
+from misusing import WrongUses, expect_end, in_child
+
+REQUIRES = ("attached", "body")
+ROLES = ("RELEASE",)
+EXPECTS = {"off": "ok", "on": "detected"}
+DETECTS = "the process ended and left an acquisition open"
+LIMIT_S = 10.0
+
+
+def run(subject):
+    wrong = WrongUses(subject)
+
+    def deed():
+        wrong.do("left_open")
+        os.write(2, b"open\n")
+        ctypes.CDLL(None).exit(0)
+
+    expect_end(*in_child(deed), words="open\n", report=DETECTS)
+    return "ignored: exit status 0"

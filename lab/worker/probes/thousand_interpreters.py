@@ -1,0 +1,18 @@
+"""Can a thousand interpreters be made and ended, each with callbacks of its own?
+
+As ten_interpreters, and longer.
+
+Source: docs/semantics.md, "Sub-interpreters": what the runtime half holds of an interpreter goes with it.
+"""
+
+from crowd import procession
+
+REQUIRES = ("attached", "body")
+SLOW = True
+LIMIT_S = 400.0
+INTERPRETERS = 1000
+
+
+def run(subject):
+    procession(subject, INTERPRETERS)
+    return "%d interpreters made and ended" % INTERPRETERS
