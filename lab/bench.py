@@ -158,13 +158,16 @@ def _measure(prepared: _Bench, store: results.RunStore, begin: float, progress: 
     return outcome
 
 
-def count(top: Path, run: str | None, name: str | None, pythons: Sequence[str], say: Callable[[str], None] = lambda text: None
-          ) -> list[str]:
+def count(top: Path, run: str | None, name: str | None, pythons: Sequence[str], say: Callable[[str], None] = lambda text: None,
+          unchecked: bool = False) -> list[str]:
     """Count what a callback executes (lab.counting) into [run], or into a new run called [name]; lines that say what came.
 
     An old run (the latest, where neither is given) has its own arms, scenarios and interpreters counted, of which [pythons]
-    chooses. Raises LabError; ResultsError where it was measured with other binaries.
+    chooses. With [unchecked], which wants a new run, the extension halves are those that check nothing. Raises LabError;
+    ResultsError where it was measured with other binaries.
     """
+    if unchecked and not name:
+        raise LabError("--unchecked counts other binaries than any run was measured with", "name a new run: --name NAME")
     folder = top / "results" / checked_name(name) if name else results.find(top / "results", run or "latest")
     header = None if name else results.load(folder).header
     request = Request(tuple(counting.COUNTED), (), tuple(pythons), "count", 0.0, "count", 0, folder.name, ("lab", "count"))
@@ -173,10 +176,15 @@ def count(top: Path, run: str | None, name: str | None, pythons: Sequence[str], 
         request = replace(request, scenarios=tuple(header["reference"]), arms=tuple(arms),
                           pythons=request.pythons or tuple(each["tag"] for each in header["interpreters"]))
     prepared = _prepare(top, request, say)
+    if unchecked:
+        prepared = replace(prepared, libraries=builder.build(top, prepared.interpreters, unchecked=True),
+                           request=replace(request, command=("lab", "count", "--unchecked")))
     if header:
         _refuse_other_binaries(prepared, folder, header, "count into a run of its own: lab count --name NAME")
     else:
-        results.RunStore.create(folder, {**_header(prepared), "sheets": [], "comparisons": []}).finish("complete", 0.0)
+        hashes = _hashes(top, [each.tag for each in prepared.interpreters], "universal-unchecked" if unchecked else "universal")
+        header = {**_header(prepared), "hashes": hashes, "sheets": [], "comparisons": []}
+        results.RunStore.create(folder, header).finish("complete", 0.0)
     chosen = {arm for sheet in prepared.plan.sheets for arm in sheet.arms}
     arms = [arm for arm in prepared.arms.values() if arm.id in chosen]
     lines = []
@@ -240,12 +248,12 @@ def _header(prepared: _Bench) -> dict:
     }
 
 
-def _hashes(top: Path, tags: Sequence[str]) -> dict[str, str]:
+def _hashes(top: Path, tags: Sequence[str], halves: str = "universal") -> dict[str, str]:
     """sha256 of every specification, source and binary that a number of these interpreters depends on, by its path."""
     package = WORKER.parent.parent    # LAB_ROOT may lead to another checkout; this one's worker runs all the same
     paths = [(path, base) for base, folder in ((top, "csrc"), (top, "variants"), (package, "lab/worker"))
              for path in (base / folder).rglob("*") if path.is_file() and path.suffix in (".c", ".h", ".S", ".toml", ".py")]
-    paths += [(path, top) for folder in ("native", "drivers", "universal", *tags)
+    paths += [(path, top) for folder in ("native", "drivers", halves, *tags)
               for path in (top / "build" / folder).glob("*.so")]
     return {path.relative_to(base).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path, base in sorted(paths)}
 

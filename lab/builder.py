@@ -71,10 +71,11 @@ class _Target:
 
 
 def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[str], None] = lambda text: None,
-          debug: bool = False) -> Libraries:
+          debug: bool = False, unchecked: bool = False) -> Libraries:
     """Everything that [interpreters] need, below [top]/build; [progress] is told each output that is made.
 
-    With [debug] the universal extension halves are those of the lab's debug mode, which lie beside the others.
+    With [debug] the universal extension halves are those of the lab's debug mode, with [unchecked] those in which the inline
+    functions of each api.h check nothing (HPYLAB_UNCHECKED); they lie beside the others.
 
     A second build of the same checkout waits for the first. Raises MissingTool (compiler, headers, HPy, cffi, pyperf) and,
     once all that can be made is, BuildError (a compiler said no; a symbol that must not be there).
@@ -82,7 +83,7 @@ def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[st
     for interpreter in interpreters:
         for what, remedy in interpreter.missing:
             raise MissingTool(f"{interpreter.tag} ({interpreter.path}) lacks {what}", remedy)
-    plan = _Plan(top, interpreters, debug)
+    plan = _Plan(top, interpreters, "debug" if debug else "unchecked" if unchecked else "")
     with alone(plan.out):
         _make(top, plan.targets, progress)
     return plan.libraries
@@ -100,16 +101,16 @@ def alone(out: Path) -> Iterator[None]:
 class _Plan:
     """All targets, in the order in which they are made."""
 
-    def __init__(self, top: Path, interpreters: Sequence[Interpreter], debug: bool = False):
+    def __init__(self, top: Path, interpreters: Sequence[Interpreter], half: str):
         self.top, self.out, self.cc = top, top / "build", find_compiler()
         self.targets: list[_Target] = []
         self.csrc = top / "csrc"
         arms = catalogue.arms(top)
-        self.libraries = Libraries(self._native(), self._drivers(), {}, {}, {}, {}, {}, self._wrong_uses(debug))
+        self.libraries = Libraries(self._native(), self._drivers(), {}, {}, {}, {}, {}, self._wrong_uses(half))
         self._bodies("universal", None)
         for arm in arms.values():
             if arm.abi == "universal":
-                self._arm(arm, None, debug)
+                self._arm(arm, None, half)
         for interpreter in interpreters:
             self._runtime(interpreter)
             self._places(interpreter)
@@ -167,17 +168,16 @@ class _Plan:
         self.libraries.bodies[tag, abi] = self._add(output, self._extension_flags(abi, interpreter),
                                                     [self.csrc / "bodies" / "bodies.c"], self._abi_libraries(abi, interpreter))
 
-    def _wrong_uses(self, debug: bool) -> Path:
-        flags = [*self._extension_flags("universal", None), *["-DHPYLAB_DEBUG"] * debug]
-        return self._add(self.out / ("universal" + "-debug" * debug) / "wrong_uses.hpy0.so", flags,
+    def _wrong_uses(self, half: str) -> Path:
+        flags = [*self._extension_flags("universal", None), *_half_macros(half)]
+        return self._add(_half_place(self.out / "universal", half) / "wrong_uses.hpy0.so", flags,
                          sorted((self.csrc / "probes" / "wrong_uses").glob("*.c")), ["-lpthread"])
 
-    def _arm(self, arm: catalogue.Arm, interpreter: Interpreter | None, debug: bool = False) -> None:
+    def _arm(self, arm: catalogue.Arm, interpreter: Interpreter | None, half: str = "") -> None:
         tag = interpreter.tag if interpreter else ""
         stem = arm.id.replace("/", "-")       # no second dot: HPy reads its ABI tag from what follows ".hpy"
-        place = self._place(interpreter)
-        output = place.with_name(place.name + "-debug" * debug) / (stem + self._suffix(arm.abi, interpreter))
-        macros = [f"-DHPyLab_FORM=HPyLab_FORM_{arm.id.replace('/', '_')}", *["-DHPYLAB_DEBUG"] * debug]
+        output = _half_place(self._place(interpreter), half) / (stem + self._suffix(arm.abi, interpreter))
+        macros = [f"-DHPyLab_FORM=HPyLab_FORM_{arm.id.replace('/', '_')}", *_half_macros(half)]
         self.libraries.arms[tag, arm.id] = self._add(
             output, [*self._extension_flags(arm.abi, interpreter), *macros, f"-I{arm.folder}"],
             [arm.folder / "stub.c", *sorted((self.csrc / "arm").glob("*.c"))], [*self._abi_libraries(arm.abi, interpreter), "-lpthread"],
@@ -195,6 +195,15 @@ class _Plan:
         self.libraries.places[interpreter.tag] = self._add(
             self._place(interpreter) / ("places" + self._suffix("hybrid", interpreter)), self._extension_flags("hybrid", interpreter),
             sorted((self.csrc / "probes" / "places").glob("*.c")), ["-lpthread"])
+
+
+def _half_place(place: Path, half: str) -> Path:
+    """Where extension halves lie that are built as [half] says: "" for release mode."""
+    return place.with_name(f"{place.name}-{half}") if half else place
+
+
+def _half_macros(half: str) -> list[str]:
+    return [f"-DHPYLAB_{half.upper()}"] if half else []
 
 
 def runtime_parts(top: Path, interpreter: Interpreter) -> tuple[list[str], list[Path]]:

@@ -79,10 +79,11 @@ def _measure(work, budget_s, protocol):
 @click.argument("run", required=False)
 @click.option("--name", help="Count into a new run of this name, which times nothing.")
 @click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
-def count(run, name, pythons):
+@click.option("--unchecked", is_flag=True, help="With extension halves that check no argument (HPYLAB_UNCHECKED), for --name.")
+def count(run, name, pythons, unchecked):
     """Count what a callback executes, into RUN or the latest."""
     from lab import bench as benching
-    for line in benching.count(checkout(), run, name, pythons, lambda text: click.echo(text, err=True)):
+    for line in benching.count(checkout(), run, name, pythons, lambda text: click.echo(text, err=True), unchecked):
         click.echo(line)
 
 

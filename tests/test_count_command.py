@@ -84,3 +84,21 @@ def test_the_command(tree):
     done = lab(tree, "count", "twelv")
     assert (done.returncode, done.stdout, done.stderr.splitlines()[0]) == (
         2, "", "lab: unknown run 'twelv'; the nearest known one is 'twelve'")
+
+
+@pytest.mark.slow
+def test_what_checks_cost(tree, interpreter, monkeypatch):
+    """Without the checks of the inline functions the forms that have some execute less, and no other arm does."""
+    if counting.absence():
+        pytest.skip(counting.absence())
+    monkeypatch.setattr(counting, "COUNTED", {"attached_call": {"mode": "throughput"}})
+    found = []
+    for name, unchecked in (("checked", False), ("unchecked", True)):
+        bench.count(tree, None, name, (), unchecked=unchecked)
+        found.append({each.arm: each.low["instructions"] for each in counts.analyse(results.load(tree / "results" / name))})
+    checked, unchecked = found
+    assert {arm for arm in checked if unchecked[arm] < checked[arm]} == {"enter_leave/token", "hpyvm/pointer", "hpyvm/value"}
+    assert all(unchecked[arm] <= checked[arm] for arm in checked)
+    assert results.load(tree / "results" / "unchecked").header["command"] == ["lab", "count", "--unchecked"]
+    with pytest.raises(LabError, match="--unchecked counts other binaries"):
+        bench.count(tree, "twelve", None, (), unchecked=True)

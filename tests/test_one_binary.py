@@ -71,8 +71,7 @@ def test_building_for_another_interpreter_leaves_the_extension_halves_as_they_ar
 
 
 def test_every_claim_holds_on_every_interpreter(interpreters_given):
-    """Every probe on every form, with the same binaries, in HPy's universal mode; what debug modes say is for test_debug.py, and
-    the other modes for test_flavours.py."""
+    """Every probe on every form, with the same binaries, in HPy's universal mode and without the lab's debug mode."""
     from lab import conformance, probes
     top = catalogue.root()
     ready, built, _ = venvs.ready(top, [each.path for each in interpreters_given])
