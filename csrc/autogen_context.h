@@ -3,7 +3,7 @@
 
        lab generate
 
-   It holds 15 arms, 17 table entries and 5 interface functions.
+   It holds 16 arms, 17 table entries and 5 interface functions.
 
    An arm's stub.c includes it after hpy.h and defines the functions of the interface. A proposal's runtime.c includes it with
    HPYLAB_RUNTIME defined and defines the proposal's symbols and its part of the table. */
@@ -113,12 +113,13 @@ enum {
 #define HPyLab_FORM_trampoline_handle 7
 #define HPyLab_FORM_trampoline_checked 8
 #define HPyLab_FORM_control_cached_ctx 9
-#define HPyLab_FORM_control_empty 10
-#define HPyLab_FORM_control_hpy_cpython_abi 11
-#define HPyLab_FORM_control_hpy_universal_global 12
-#define HPyLab_FORM_control_pass_ctx 13
-#define HPyLab_FORM_peer_pygilstate 14
-#define HPyLab_FORM_peer_save_restore 15
+#define HPyLab_FORM_control_copied_ctx 10
+#define HPyLab_FORM_control_empty 11
+#define HPyLab_FORM_control_hpy_cpython_abi 12
+#define HPyLab_FORM_control_hpy_universal_global 13
+#define HPyLab_FORM_control_pass_ctx 14
+#define HPyLab_FORM_peer_pygilstate 15
+#define HPyLab_FORM_peer_save_restore 16
 
 /* X(proposal, form, capabilities) for each form, control and peer. */
 #define HPyLab_FORMS(X) \
@@ -140,6 +141,8 @@ enum {
       HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
     X(control, cached_ctx, \
       HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY) \
+    X(control, copied_ctx, \
+      HPyLab_CAN_ATTACHED | HPyLab_CAN_BODY) \
     X(control, empty, \
       HPyLab_CAN_ATTACHED | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
     X(control, hpy_cpython_abi, \
@@ -316,8 +319,8 @@ struct _HPyVM_s {
 /* Set [*storage] to the VM that [ctx] belongs to.
 
    [*storage] must be NULL or what an earlier call left there. A VM of another runtime is a conflict that ends the process
-   with a message; what is no VM at all is refused. Returns 0, or -1 with ValueError set on [ctx] and [*storage] untouched. It
-   is an error to call this outside of module initialisation. */
+   with a message; what is no VM at all is refused. Returns 0, or -1 with an exception set on [ctx]
+   (ValueError for what is none) and [*storage] untouched. It is an error to call this outside of module initialisation. */
 HPyLab_API(pointer, CREATE, TABLE)
 int HPy_GetVM(HPyContext *ctx, HPyVM **storage);
 

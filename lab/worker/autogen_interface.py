@@ -83,6 +83,7 @@ ARMS = {
     "trampoline/handle": ["attached", "bare", "body", "foreign", "released"],
     "trampoline/checked": ["attached", "bare", "body", "foreign", "released"],
     "control/cached_ctx": ["attached", "bare", "body"],
+    "control/copied_ctx": ["attached", "body"],
     "control/empty": ["attached", "foreign", "released"],
     "control/hpy_cpython_abi": ["attached", "bare", "body"],
     "control/hpy_universal_global": ["attached", "bare", "body"],

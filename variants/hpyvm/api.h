@@ -24,8 +24,8 @@ struct _HPyVM_s {
 /* Set [*storage] to the VM that [ctx] belongs to.
 
    [*storage] must be NULL or what an earlier call left there. A VM of another runtime is a conflict that ends the process
-   with a message; what is no VM at all is refused. Returns 0, or -1 with ValueError set on [ctx] and [*storage] untouched. It
-   is an error to call this outside of module initialisation. */
+   with a message; what is no VM at all is refused. Returns 0, or -1 with an exception set on [ctx]
+   (ValueError for what is none) and [*storage] untouched. It is an error to call this outside of module initialisation. */
 HPyLab_API(pointer, CREATE, TABLE)
 int HPy_GetVM(HPyContext *ctx, HPyVM **storage);
 
