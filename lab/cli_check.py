@@ -8,6 +8,7 @@ import sys
 import click
 
 from lab.cli_terminal import PYTHON_HELP, Bar, checkout, exit_if_unusable, show, styled
+from lab.errors import LabError
 
 
 @click.command()
@@ -22,7 +23,8 @@ from lab.cli_terminal import PYTHON_HELP, Bar, checkout, exit_if_unusable, show,
 def check(probes, arms, pythons, policy, mode, debug, slow, gdb):
     """Prove by running what each arm guarantees.
 
-    PROBES are names of `lab list probes`, or all. Exits with 1 where an arm does not do what its .toml claims.
+    PROBES are names of `lab list probes`, or all. Exits with 1 where an arm does not do what its .toml claims, or a form what
+    the probe expects.
     """
     from lab import bench as benching, catalogue, conformance, probes as reading, venvs
     top, only = checkout(), reading.wanted(policy=policy, mode=mode, debug=debug)
@@ -31,6 +33,9 @@ def check(probes, arms, pythons, policy, mode, debug, slow, gdb):
     chosen = reading.select(probes, every_probe, slow)
     taking_part = {arm.id: arm for arm in catalogue.select("arm", arms, every_arm)}
     cases = reading.cases(chosen, taking_part.values(), only)
+    if not cases:
+        raise LabError("there is no such case: no probe that was chosen is asked so", "lab check --help; docs/conformance.md says "
+                       "under which policies, in which modes a probe is asked")
     found, libraries, unusable = venvs.ready(top, pythons, lambda text: click.echo(text, err=True))
     with_debug = conformance.build_debug(top, found, cases, lambda text: click.echo(text, err=True))
     if gdb:

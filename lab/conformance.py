@@ -40,17 +40,17 @@ class Outcome:
     policy: str
     mode: str                       # of HPy
     debug: str                      # of the lab: "off", "on"
-    outcome: str                    # of probes.OUTCOMES, or "n/a"
+    outcome: str                    # of probes.OUTCOMES, "n/a", or probes.BROKEN
     expected: str                   # what the arm's .toml claims; what the probe expects, where that claims nothing
-    claimed: bool                   # which of the two
+    claimed: bool                   # whether the arm answers for it: a form for what probes expect, others for what they claim
     detail: str
     output: str                     # what the process wrote, where the outcome is neither "ok" nor "n/a"
     seconds: float
 
     @property
     def breaks_claim(self) -> bool:
-        """Whether the arm claims something else than what happened."""
-        return self.claimed and self.outcome not in (self.expected, "n/a")
+        """Whether the arm claims something else than what happened, or the probe itself failed."""
+        return self.outcome == probes.BROKEN or self.claimed and self.outcome not in (self.expected, "n/a")
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -159,7 +159,7 @@ def run_one(suite: Suite, case: Case, executor: ProcessExecutor, limit_s: float 
             outcome, detail, output = _ended(case, failure)
     claim = case.claimed(suite.interpreter.tag)
     return Outcome(case.probe.name, case.arm.id, **case.axes, outcome=outcome, expected=claim or case.probe.expects[case.debug],
-                   claimed=bool(claim), detail=detail, output="" if outcome in ("ok", "n/a") else output,
+                   claimed=bool(claim) or case.arm.kind == "form", detail=detail, output="" if outcome in ("ok", "n/a") else output,
                    seconds=0.0 if begin is None else time.monotonic() - begin)
 
 
@@ -178,6 +178,8 @@ def _ended(case: Case, failure: WorkerError) -> tuple[str, str, str]:
         return "hang", failure.message, said
     report = _REPORT_OF_THE_LAB.search(said) if case.debug == "on" else None
     of_hpy = _REPORT_OF_HPY.search(said) if case.mode == "debug" else None
+    if "killed by" not in failure.message:      # by an exception that is none of the arm's, as of a mistake in the probe
+        return probes.BROKEN, failure.message, said
     if not (report or of_hpy) or "SIGABRT" not in failure.message:
         return "crash", failure.message, said
     if report and case.probe.detects not in report[0]:

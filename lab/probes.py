@@ -28,13 +28,14 @@ from lab.catalogue import CAPABILITIES, POLICIES, Arm
 from lab.errors import SpecError, UnknownName
 
 OUTCOMES = {
-    "ok": "all that the probe asserts holds: results, interpreter, thread state, reference counts",
+    "ok": "all that the probe asserts holds: results, where it ran, and what it left behind",
     "refused": "the arm refused, and changed nothing",
     "detected": "a debug mode, the lab's or HPy's, reported the wrong use and ended the process",
     "wrong": "it ran, with the wrong interpreter, handle, flavour or result, or left something behind",
     "crash": "the process died; the signal is named",
     "hang": "the process was not done within its time limit",
 }
+BROKEN = "broken"       # what no arm can claim: the probe failed by itself, and says nothing about the arm
 MODES = ("universal", "debug", "trace")
 DEBUG = ("off", "on")
 USUAL = ("attach", "HPy universal", "release")        # as people read the axes: not worth saying

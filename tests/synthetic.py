@@ -63,9 +63,20 @@ def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, 
     return folder
 
 
+def known_arms() -> dict[str, catalogue.Arm]:
+    """The arms of which it is said here what they cost, or that others are measured against."""
+    references = {scenario.reference for scenario in catalogue.scenarios().values()}
+    return {name: arm for name, arm in catalogue.arms().items() if name in {*ADDED_NS, *references}}
+
+
+def claims_of(arm: catalogue.Arm) -> dict[str, str]:
+    """What an arm claims for the one case of each probe that these runs have: probe -> outcome."""
+    return {probe: outcome for probe in arm.claims if (outcome := arm.claimed(probe, ("attach", "lab_release")))}
+
+
 def planned(interpreters: tuple[str, ...] = (INTERPRETER,)) -> Plan:
-    """What the lab plans for everything in the catalogue: blocks of forms, the first with the twin, then controls and peers."""
-    return make_plan(catalogue.arms(), catalogue.scenarios().values(), interpreters, seed=1)
+    """What the lab plans for those: blocks of forms, the first with the twin, then controls and peers."""
+    return make_plan(known_arms(), catalogue.scenarios().values(), interpreters, seed=1)
 
 
 def make_sheets(interpreters: tuple[str, ...] = (INTERPRETER,), rounds: int = 8) -> list[dict]:
@@ -75,7 +86,7 @@ def make_sheets(interpreters: tuple[str, ...] = (INTERPRETER,), rounds: int = 8)
 
 def make_header(name: str, sheets: list[dict], seed: int, interpreters: tuple[str, ...] = (INTERPRETER,)) -> dict:
     """The header of a run as the scheduler declares it before the first sample."""
-    arms, scenarios = catalogue.arms(), catalogue.scenarios()
+    arms, scenarios = known_arms(), catalogue.scenarios()
     keys = ("id", "kind", "title", "summary", "source", "abi")
     described = [{**{key: getattr(arm, key) for key in keys}, "policy": arm.policies[0]} for arm in arms.values()]
     described.append({**described[list(arms).index("hpyvm/pointer")], "id": TWIN})
@@ -138,7 +149,7 @@ def make_crosscheck(random: numpy.random.Generator, arm: str, mean_ns: float, ru
 
 
 def _fill_in(store: RunStore, random: numpy.random.Generator, tag: str, added_ns: dict[str, float]):
-    scenarios, arms = catalogue.scenarios(), catalogue.arms()
+    scenarios, arms = catalogue.scenarios(), known_arms()
     for scenario, arm in itertools.product(scenarios.values(), arms.values()):
         why = arm.lacks(scenario.requires)
         if why:
@@ -147,5 +158,5 @@ def _fill_in(store: RunStore, random: numpy.random.Generator, tag: str, added_ns
         store.add_crosscheck(tag, arm, make_crosscheck(random, arm, REFERENCE_NS["attached_call"] + added_ns.get(arm, 0.0)))
     store.add_conformance(tag, [
         {"probe": probe, "arm": arm.id, "outcome": expected, "expected": expected, "detail": "7 of 7", "seconds": 0.1}
-        for arm in arms.values() for probe in arm.claims if (expected := arm.claimed(probe, ("attach", "lab_release")))])
+        for arm in arms.values() for probe, expected in claims_of(arm).items()])
 

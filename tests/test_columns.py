@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from synthetic import ADDED_NS, INTERPRETER, TWIN, make_run
+from synthetic import ADDED_NS, INTERPRETER, TWIN, claims_of, make_run
 
 from lab import answer, catalogue, columns, report, results
 from lab.columns import Column
@@ -153,7 +153,7 @@ def test_guarantees_differ_by_column(run, side_by_side):
         ("ok", "cpython3.11 and cpython3.12", False), ("crash", "pypy3.11", True)]
     assert {(len(cell), cell[0]["where"]) for cell in cells.values() if cell} == {(1, "")}
     assert {key for key, cell in cells.items() if not cell} == {
-        (probe, name) for probe, name in cells if probe not in catalogue.arms()[name].claims}
+        (probe, name) for probe, name in cells if probe not in claims_of(catalogue.arms()[name])}
     assert [(each["result"]["detail"], each["where"]) for each in found["differing"]] == [("SIGSEGV", "pypy3.11")]
 
 

@@ -97,7 +97,7 @@ def outcomes(tmp_path_factory, interpreter, libraries, with_debug):
     ("crash", "crash", "killed by SIGSEGV", "almost there"),
     ("killed", "crash", "killed by SIGKILL", ""),
     ("hang", "hang", "hung: not done within 1.0 s", ""),
-    ("bug", "crash", "ended with exit status 1", "Traceback")])
+    ("bug", "broken", "ended with exit status 1", "Traceback")])
 def test_outcome(outcomes, probe, outcome, detail, output, debug):
     """Each way a probe can end is told apart, with its detail and what it wrote, and only "ok" keeps the claim "ok"."""
     found = outcomes[probe, "hpyvm/pointer", debug]
@@ -282,7 +282,7 @@ def told(done):
 
 def test_broken_claim_ends_with_the_command_that_shows_it(broken, interpreter):
     """A claim that does not hold is told with what the process wrote and exit status 1; the command named shows it alone."""
-    first = lab(broken, "check", "borrowed", "returned_ctx", "--arm", "hpyvm", "--arm", "control/pass_ctx", own=True)
+    first = lab(broken, "check", "borrowed", "returned_ctx", "--arm", "hpyvm/pointer", "--arm", "control/pass_ctx", own=True)
     assert first.returncode == 1
     lines = told(first)
     assert lines[1:5] == [f"{interpreter.tag}: hpyvm/pointer claims ok for borrowed, and it was wrong:",

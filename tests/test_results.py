@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy
 import pyperf
 import pytest
-from synthetic import ADDED_NS, CROSSCHECKED, INTERPRETER, TWIN, make_answer, make_header, make_metadata, make_run, make_sheets
+from synthetic import (
+    ADDED_NS, CROSSCHECKED, INTERPRETER, TWIN, claims_of, known_arms, make_answer, make_header, make_metadata, make_run, make_sheets)
 
-from lab import catalogue, results_schema, samples
+from lab import results_schema, samples
 from lab.errors import ResultsError, UnknownName, WorkerError
 from lab.results import RunStore, find, load
 
@@ -92,7 +93,7 @@ def test_header_and_the_rest_come_back(finished):
     assert [failure["arm"] for failure in run.failures] == ["peer/pygilstate"]
     assert {(entry["scenario"], entry["arm"]) for entry in run.not_applicable} >= {("native_sort", "control/pass_ctx")}
     assert run.crosscheck[INTERPRETER, TWIN].get_benchmark_names() == [CROSSCHECKED]
-    claimed = {probe for arm in catalogue.arms().values() for probe in arm.claims}
+    claimed = {probe for arm in known_arms().values() for probe in claims_of(arm)}
     assert {row["probe"] for row in run.conformance[INTERPRETER]} == claimed != set()
 
 
