@@ -13,6 +13,9 @@ struct place {
 
 static place *unused;   /* owned; changed by threads that are attached */
 
+/* Not a constant to the compiler, which would write the copying out, with the offsets of slots in it that no extension may use. */
+static volatile size_t context_size = sizeof(HPyContext);
+
 /* NULL when there is no memory. */
 static place *take(void)
 {
@@ -35,7 +38,7 @@ static int call(void *closure, int64_t arg, int64_t *result)
     place *mine = take();
     if (mine == NULL)
         return -1;
-    memcpy(&mine->copy, carried->ctx, sizeof mine->copy);
+    memcpy(&mine->copy, carried->ctx, context_size);
     int status = hpylab_run(&mine->copy, &carried->binding, HPy_NULL, arg, result);
     give_back(mine);
     return status;
