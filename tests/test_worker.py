@@ -97,7 +97,7 @@ def test_wrong_checksum_names_arm_and_benchmark(work, tmp_path):
     setup = setup_file(tmp_path, "def expected(cell):\n"
                                  "    return cell.run.loops * 7 + (cell.arm.id == 'hpyvm/pointer')\n")
     answer = work("attached_call", ["control/pass_ctx", "hpyvm/pointer", "trampoline/plain"], setup=setup)
-    assert answer["error"] == {"benchmark": "attached_call[mode=throughput]", "arm": "hpyvm/pointer", "last_words": "",
+    assert answer["error"] == {"benchmark": "attached_call[mode=throughput]", "arm": "hpyvm/pointer", "last_words": "", "ending": "",
                                "message": "CheckFailed: the batch's checksum is 70, not 71"}
     assert answer["cells"] == []
 
