@@ -23,8 +23,7 @@ from lab.errors import LabError
 def check(probes, arms, pythons, policy, mode, debug, slow, gdb):
     """Prove by running what each arm guarantees.
 
-    PROBES are names of `lab list probes`, or all. Exits with 1 where an arm does not do what its .toml claims, or a form what
-    the probe expects.
+    PROBES are names of `lab list probes`, or all. Exits with 1 where an arm does not do what its .toml claims.
     """
     from lab import bench as benching, catalogue, conformance, probes as reading, venvs
     top, only = checkout(), reading.wanted(policy=policy, mode=mode, debug=debug)

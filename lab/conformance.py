@@ -42,7 +42,7 @@ class Outcome:
     debug: str                      # of the lab: "off", "on"
     outcome: str                    # of probes.OUTCOMES, "n/a", or probes.BROKEN
     expected: str                   # what the arm's .toml claims; what the probe expects, where that claims nothing
-    claimed: bool                   # whether the arm answers for it: a form for what probes expect, others for what they claim
+    claimed: bool                   # which of the two
     detail: str
     output: str                     # what the process wrote, where the outcome is neither "ok" nor "n/a"
     seconds: float
@@ -159,7 +159,7 @@ def run_one(suite: Suite, case: Case, executor: ProcessExecutor, limit_s: float 
             outcome, detail, output = _ended(case, failure)
     claim = case.claimed(suite.interpreter.tag)
     return Outcome(case.probe.name, case.arm.id, **case.axes, outcome=outcome, expected=claim or case.probe.expects[case.debug],
-                   claimed=bool(claim) or case.arm.kind == "form", detail=detail, output="" if outcome in ("ok", "n/a") else output,
+                   claimed=bool(claim), detail=detail, output="" if outcome in ("ok", "n/a") else output,
                    seconds=0.0 if begin is None else time.monotonic() - begin)
 
 

@@ -76,10 +76,10 @@ EXPECTED = {
     "wrong_at_end": ("wrong", "the interpreter at the end is -1; expected 0: it came to something else"),
     "crash_before": ("crash", "killed by SIGSEGV"),
     "hang_before": ("hang", "hung: not done within 1.0 s"),
-    "exit_before": ("crash", "ended without an answer"),
+    "exit_before": ("broken", "ended without an answer"),
     "crash_after": ("crash", "killed by SIGSEGV, after it had answered"),
     "hang_after": ("hang", "hung: not done within 1.0 s, after it had answered"),
-    "status_after": ("crash", "ended with exit status 3, after it had answered"),
+    "status_after": ("broken", "ended with exit status 3, after it had answered"),
     "wrong_and_crash": ("wrong", "as it was"),
 }
 
