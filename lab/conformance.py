@@ -49,8 +49,8 @@ class Outcome:
 
     @property
     def breaks_claim(self) -> bool:
-        """Whether the arm claims something else than what happened, or the probe itself failed."""
-        return self.outcome == probes.BROKEN or self.claimed and self.outcome not in (self.expected, "n/a")
+        """Whether the arm claims something else than what happened."""
+        return self.claimed and self.outcome not in (self.expected, "n/a")
 
     def as_dict(self) -> dict:
         return asdict(self)
