@@ -246,8 +246,7 @@ def guarantees(columns: Sequence[Column], kinds: Mapping[str, str]) -> dict | No
 
 def _answers(results: Sequence[tuple[str, Mapping]], labels: Sequence[str]) -> list[dict]:
     """The answers to one probe of one arm, each with the columns that gave it."""
-    return [{**_with_where(each, labels), "differs": answered.differs(each["result"]),
-             "unexpected": answered.unexpected(each["result"])}
+    return [{**_with_where(each, labels), "unexpected": answered.unexpected(each["result"])}
             for each in answered.answers(results, answered.by_outcome)]
 
 

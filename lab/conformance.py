@@ -42,15 +42,15 @@ class Outcome:
     debug: str                      # of the lab: "off", "on"
     outcome: str                    # of probes.OUTCOMES, "n/a", or probes.BROKEN
     expected: str                   # what the arm's .toml claims; what the probe expects, where that claims nothing
-    claimed: bool                   # which of the two
+    claimed: bool                   # which of the two; an arm answers for either
     detail: str
     output: str                     # what the process wrote, where the outcome is neither "ok" nor "n/a"
     seconds: float
 
     @property
-    def breaks_claim(self) -> bool:
-        """Whether the arm claims something else than what happened."""
-        return self.claimed and self.outcome not in (self.expected, "n/a")
+    def unexpected(self) -> bool:
+        """Whether something else happened than the arm claims, or than the probe expects where it claims nothing."""
+        return not probes.meets(self.outcome, self.expected)
 
     def as_dict(self) -> dict:
         return asdict(self)
@@ -194,8 +194,10 @@ def command_alone(outcome: Outcome, python: str) -> str:
 
 
 def told(outcome: Outcome, interpreter: Interpreter) -> str:
-    """Which claim an outcome breaks, what the process wrote, and the command that shows it alone."""
-    lines = [f"{interpreter.tag}: {outcome.arm} claims {outcome.expected} for {probes.name_of(outcome.as_dict())}, and it was "
-             f"{outcome.outcome}:", outcome.detail]
+    """What was expected of an outcome and by whom, what the process wrote, and the command that shows it alone."""
+    name = probes.name_of(outcome.as_dict())
+    said = (f"{outcome.arm} claims {outcome.expected} for {name}" if outcome.claimed
+            else f"{name} expects {outcome.expected} of {outcome.arm}, which claims nothing else")
+    lines = [f"{interpreter.tag}: {said}, and it was {outcome.outcome}:", outcome.detail]
     lines += ["it wrote:", outcome.output] if outcome.output else []
     return "\n".join([*lines, f"alone: {command_alone(outcome, interpreter.path)}"])

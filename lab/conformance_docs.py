@@ -17,9 +17,9 @@ HEAD = """\
 # What the probes ask
 
 `lab check all` puts each of these questions to every form, and to controls and peers where they can be asked, in a process of
-its own. What comes of it is shown as a matrix and kept for the next run's report. The exit status is 1 where an arm does
-something else than its `variant.toml` or `arm.toml` claims; then the probe, what its process wrote and the command that runs
-it alone are told. `lab check PROBE --form FORM --gdb` starts that process under gdb.
+its own. What comes of it is shown as a matrix and kept for the next run's report. The exit status is 1 where something else
+happens than the probe expects, or than the arm's `variant.toml` or `arm.toml` claims instead; then the probe, what its process
+wrote and the command that runs it alone are told. `lab check PROBE --form FORM --gdb` starts that process under gdb.
 
 A question is asked along up to three axes: the policy that the arm is bound under (`attach`, `attached_only`), the mode that
 HPy loads its extension half in (universal, debug, trace), and the lab's debug mode (off, on; forms alone). What a probe expects is

@@ -11,13 +11,8 @@ Fields = Mapping[tuple[str, str], Sequence[tuple[str, Mapping]]]     # (probe, a
 
 
 def unexpected(row: Mapping) -> bool:
-    """Whether something else happened than was expected, be that claimed or not."""
-    return bool(row["expected"]) and row["outcome"] not in (row["expected"], "n/a")
-
-
-def differs(row: Mapping) -> bool:
-    """Whether something else happened than the arm claims."""
-    return row["claimed"] and unexpected(row)
+    """Whether something else happened than the arm claims, or than the probe expects where it claims nothing."""
+    return bool(row["expected"]) and not probes.meets(row["outcome"], row["expected"])
 
 
 def answers(rows: Sequence[tuple[str, Mapping]], key: Callable[[Mapping], tuple]) -> list[dict]:
@@ -50,8 +45,8 @@ def with_detail(row: Mapping) -> tuple:
 
 
 def differing(fields: Fields) -> list[dict]:
-    """The answers that are not what the design claims, as answers()."""
-    return [answer for rows in fields.values() for answer in answers(rows, with_detail) if differs(answer["result"])]
+    """The answers that are not what was expected, as answers()."""
+    return [answer for rows in fields.values() for answer in answers(rows, with_detail) if unexpected(answer["result"])]
 
 
 def matrix(rows: Sequence[Mapping]) -> dict:

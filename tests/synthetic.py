@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy
 import pyperf
 
-from lab import catalogue
+from lab import catalogue, probes
 from lab.plan import Plan, make_plan
 from lab.results import RunStore
 
@@ -70,8 +70,10 @@ def known_arms() -> dict[str, catalogue.Arm]:
 
 
 def claims_of(arm: catalogue.Arm) -> dict[str, str]:
-    """What an arm claims for the one case of each probe that these runs have: probe -> outcome."""
-    return {probe: outcome for probe in arm.claims if (outcome := arm.claimed(probe, ("attach", "lab_release")))}
+    """What is expected of an arm in the one case of each probe that these runs have: probe -> outcome."""
+    first = {"policy": arm.policies[:1], "mode": ["universal"], "debug": ["off"]}
+    return {case.probe.name: case.claimed(INTERPRETER) or case.probe.expects["off"]
+            for case in probes.cases(probes.read().values(), [arm], first) if not case.why_not}
 
 
 def planned(interpreters: tuple[str, ...] = (INTERPRETER,)) -> Plan:

@@ -35,8 +35,15 @@ def test_matrix():
         ("ok (release)\ndetected (lab debug)", "good"), ("wrong", "bad"), ("hang, expected ok", "unexpected"), ("n/a", "n/a")]
 
 
-def test_only_claims_differ():
-    """What an arm does not claim is shown, and differs from nothing; what it cannot be asked breaks no claim."""
+def test_what_differs():
+    """An arm answers for what the probe expects of it, claimed or not; what it cannot be asked differs from nothing."""
     fields = {("nesting", arm): [("one", row(outcome, arm=arm, claimed=claimed))] for arm, outcome, claimed in (
         ("a/x", "crash", True), ("b/x", "crash", False), ("c/x", "n/a", True), ("d/x", "ok", True))}
-    assert [each["result"]["arm"] for each in guarantees.differing(fields)] == ["a/x"]
+    assert [each["result"]["arm"] for each in guarantees.differing(fields)] == ["a/x", "b/x"]
+
+
+def test_any_of_several():
+    """Where what happens is undefined a claim names several outcomes: each keeps it, and what is none of them does not."""
+    outcomes = ("wrong", "crash", "ok", "n/a", "broken")
+    assert [guarantees.unexpected(row(outcome, expected="wrong or crash")) for outcome in outcomes] == [
+        False, False, True, False, True]
