@@ -3,7 +3,7 @@
 
        lab generate
 
-   It holds 16 arms, 17 table entries and 5 interface functions.
+   It holds 17 arms, 17 table entries and 5 interface functions.
 
    An arm's stub.c includes it after hpy.h and defines the functions of the interface. A proposal's runtime.c includes it with
    HPYLAB_RUNTIME defined and defines the proposal's symbols and its part of the table. */
@@ -114,12 +114,13 @@ enum {
 #define HPyLab_FORM_trampoline_checked 8
 #define HPyLab_FORM_control_cached_ctx 9
 #define HPyLab_FORM_control_copied_ctx 10
-#define HPyLab_FORM_control_empty 11
-#define HPyLab_FORM_control_hpy_cpython_abi 12
-#define HPyLab_FORM_control_hpy_universal_global 13
-#define HPyLab_FORM_control_pass_ctx 14
-#define HPyLab_FORM_peer_pygilstate 15
-#define HPyLab_FORM_peer_save_restore 16
+#define HPyLab_FORM_control_dispatching_ctx 11
+#define HPyLab_FORM_control_empty 12
+#define HPyLab_FORM_control_hpy_cpython_abi 13
+#define HPyLab_FORM_control_hpy_universal_global 14
+#define HPyLab_FORM_control_pass_ctx 15
+#define HPyLab_FORM_peer_pygilstate 16
+#define HPyLab_FORM_peer_save_restore 17
 
 /* X(proposal, form, capabilities) for each form, control and peer. */
 #define HPyLab_FORMS(X) \
@@ -143,6 +144,8 @@ enum {
       HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY) \
     X(control, copied_ctx, \
       HPyLab_CAN_ATTACHED | HPyLab_CAN_BODY) \
+    X(control, dispatching_ctx, \
+      HPyLab_CAN_ATTACHED | HPyLab_CAN_BARE | HPyLab_CAN_BODY) \
     X(control, empty, \
       HPyLab_CAN_ATTACHED | HPyLab_CAN_FOREIGN | HPyLab_CAN_RELEASED) \
     X(control, hpy_cpython_abi, \

@@ -159,6 +159,7 @@ def _fill_in(store: RunStore, random: numpy.random.Generator, tag: str, added_ns
     for arm in ["control/pass_ctx", *added_ns]:
         store.add_crosscheck(tag, arm, make_crosscheck(random, arm, REFERENCE_NS["attached_call"] + added_ns.get(arm, 0.0)))
     store.add_conformance(tag, [
-        {"probe": probe, "arm": arm.id, "outcome": expected, "expected": expected, "detail": "7 of 7", "seconds": 0.1}
+        {"probe": probe, "arm": arm.id, "outcome": expected.split(probes.ALTERNATIVE)[0], "expected": expected, "detail": "7 of 7",
+         "seconds": 0.1}
         for arm in arms.values() for probe, expected in claims_of(arm).items()])
 

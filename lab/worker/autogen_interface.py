@@ -84,6 +84,7 @@ ARMS = {
     "trampoline/checked": ["attached", "bare", "body", "foreign", "released"],
     "control/cached_ctx": ["attached", "bare", "body"],
     "control/copied_ctx": ["attached", "body"],
+    "control/dispatching_ctx": ["attached", "bare", "body"],
     "control/empty": ["attached", "foreign", "released"],
     "control/hpy_cpython_abi": ["attached", "bare", "body"],
     "control/hpy_universal_global": ["attached", "bare", "body"],
