@@ -18,6 +18,7 @@ from pathlib import Path
 
 from lab import builder, catalogue, conformance, counting, driver, environment, interpreters, plan, results, venvs
 from lab.catalogue import TWIN_SUFFIX, Arm, Scenario
+from lab.comparable import SAME_MACHINE
 from lab.errors import LabError, ResultsError
 from lab.executor import ProcessExecutor, run_crosscheck
 from lab.interpreters import Interpreter
@@ -29,8 +30,6 @@ CROSSCHECK_SHARE = 0.15     # of the budget, where a plain pyperf.Runner runs be
 CROSSCHECK_FROM_S = 120.0   # smaller budgets have no time for it
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 WORKER = Path(__file__).resolve().parent / "worker"
-# facts of the environment that may not differ where a run is gone on with
-SAME_MACHINE = ("kernel", "architecture", "hypervisor", "cpu_model", "cpus_online_count", "cpus_usable", "compiler")
 ANEW = "measure anew with: lab bench"
 PLAIN_PROCESSES = 20        # that a pyperf.Runner starts for each benchmark: pyperf's own default
 
@@ -241,7 +240,7 @@ def _header(prepared: _Bench) -> dict:
         "interpreters": [{"tag": each.tag, "version": each.version, "implementation": each.implementation,
                           "path": Path(each.path).name, "hpy": each.hpy, "unknown": each.unknown} for each in prepared.interpreters],
         "primary": interpreters.current().tag, "hashes": _hashes(prepared.top, [each.tag for each in prepared.interpreters]),
-        "environment": environment.facts(prepared.top),
+        "build_flags": " ".join((*builder.CFLAGS, *builder.HPY_QUIET)), "environment": environment.facts(prepared.top),
         "sheets": [sheet.as_dict() for sheet in made.sheets],
         "not_applicable": [{"interpreter": each.interpreter, "scenario": each.scenario, "benchmark": each.benchmark,
                             "arm": each.arm, "why": each.why} for each in made.not_applicable],

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 
 from lab.cli_terminal import checkout, show
-from lab.errors import LabError, UnknownName
+from lab.errors import LabError, ResultsError, UnknownName
+
+REGRESSION = 3    # exit status of lab compare --fail-on
 
 
 @click.command()
@@ -35,17 +37,20 @@ def report(runs):
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN [RUN]")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN [NEW]")
 @click.option("--format", "form", default="table", help="table, csv, json or md.")
 @click.option("--by", default="arm", help="arm: a table for each interpreter; interpreter: a column for each. csv and json "
               "have all numbers either way.")
-def compare(runs, form, by):
-    """The arms within a run, or the same cells of two, as tables.
+@click.option("--across", is_flag=True, help="Compare two runs of unlike machines, interpreters or builds all the same.")
+@click.option("--fail-on", type=click.Choice(["worse", "unresolved"]), help="Of two runs: exit with 3 where a cell is worse "
+              "or was lost; unresolved: also where it was not shown to be as good.")
+def compare(runs, form, by, across, fail_on):
+    """The arms within a run, or how NEW differs from RUN.
 
-    RUN is its name or folder.
+    A run is its name or folder. Each cell of two is better, worse, equivalent or unresolved, by what the arm adds over its
+    reference arm in either. Runs of another machine, interpreter or build are refused.
     """
     from lab import results, tables
-    from lab.analysis import paired
     if form not in tables.FORMATS:
         raise UnknownName("format", form, tables.FORMATS, "lab compare --help")
     if len(runs) > 2:
@@ -54,14 +59,46 @@ def compare(runs, form, by):
         raise UnknownName("view", by, tables.VIEWS, "lab compare --help")
     if by != "arm" and len(runs) == 2:
         raise LabError("--by interpreter shows one run", "lab report RUN RUN puts the interpreters of two side by side")
+    if len(runs) == 1 and (across or fail_on):
+        raise LabError(f"{'--across' if across else '--fail-on'} is for two runs", "lab compare RUN NEW")
     loaded = [results.load(results.find(checkout() / "results", name)) for name in runs]
-    findings = [paired.analyse(run) for run in loaded]
-    found = (tables.VIEWS[by](findings[0]) if len(runs) == 1
-             else tables.of_two_runs(loaded[0].name, findings[0], loaded[1].name, findings[1]))
+    if len(loaded) == 2:
+        _compare_two(*loaded, form, across, fail_on)
+        return
+    from lab.analysis import paired
+    found = tables.VIEWS[by](paired.analyse(loaded[0]))
     if not any(each.records for each in found):
-        what = (f"run {runs[0]!r} has nothing that was measured by the paired protocol" if len(runs) == 1
-                else f"the runs {runs[0]!r} and {runs[1]!r} have no cell in common")
-        raise LabError(what, "lab report shows what a run has")
+        raise LabError(f"run {runs[0]!r} has nothing that was measured by the paired protocol",
+                       "lab report shows what a run has")
+    _print_tables(found, form)
+
+
+def _compare_two(old, new, form, across, fail_on):
+    from lab import comparable, tables
+    from lab.analysis import regression
+    if old.path.resolve() == new.path.resolve():
+        raise LabError(f"run {old.name!r} was given twice", "lab compare OLD NEW")
+    unlike = comparable.differences(old, new)
+    beside = f"or lab report {old.name} {new.name}, which puts them side by side"
+    if unlike and not across:
+        refused = f"{old.name} and {new.name} cannot be compared; not the same in both:"
+        raise ResultsError("\n  ".join([refused, *map(str, unlike)]),
+                           f"measure both alike, or see what can be said with --across, {beside}")
+    comparison = regression.compare(old, new)
+    if not comparison.shifts and not comparison.lost:
+        raise LabError(f"the runs {old.name!r} and {new.name!r} have no cell in common", "lab report shows what a run has")
+    for difference in unlike:
+        click.echo(f"NOT THE SAME: {difference}", err=True)
+    found = tables.of_two_runs(old.name, new.name, comparison.shifts, ", ".join(each.what for each in unlike))
+    _print_tables(found, form)
+    for line in (*regression.told(comparison), *comparable.remarks(old, new)):
+        click.echo(line, err=form in ("csv", "json"))
+    if fail_on and comparison.fails(fail_on):
+        raise SystemExit(REGRESSION)
+
+
+def _print_tables(found, form):
+    from lab import tables
     if form != "table":
         click.echo(tables.render(found, form))
         return

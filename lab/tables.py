@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from lab.units import format_ns, format_ratio
 
 if TYPE_CHECKING:
     from lab.analysis.paired import Finding
+    from lab.analysis.regression import Shift
     from lab.stats import Estimate
 
 FORMATS = ("table", "csv", "json", "md")
@@ -103,26 +103,28 @@ def _field(finding: Finding | None) -> str:
 VIEWS = {"arm": of_run, "interpreter": by_interpreter}
 
 
-def of_two_runs(first: str, one: Sequence[Finding], second: str, other: Sequence[Finding]) -> list[Table]:
-    """The cells that both runs have, side by side: what each arm adds over its reference in the one and in the other.
+def of_two_runs(old: str, new: str, shifts: Sequence[Shift], across: str = "") -> list[Table]:
+    """One table of the cells that both runs have: what each arm adds in either, the change, and the verdict on it.
 
-    No verdict is given: absolute times drift between runs, and what can be said across them is whether intervals overlap.
+    [across]: what must be the same in two runs and is not; it stands in the title and in every record.
     """
-    known = {(each.interpreter, each.benchmark, each.arm): each for each in other}
-    pairs = [(each, known[key]) for each in one
-             if (key := (each.interpreter, each.benchmark, each.arm)) in known and each.arm != each.reference]
-    text = tuple((a.interpreter, a.benchmark, a.arm, interval(a.added_ns), interval(b.added_ns), _overlap(a, b))
-                 for a, b in pairs)
-    records = tuple({**{f"{key}_1": value for key, value in _record(a).items()},
-                     **{f"{key}_2": value for key, value in _record(b).items()}, "intervals": _overlap(a, b)} for a, b in pairs)
-    columns = ("interpreter", "benchmark", "arm", f"added, {first}", f"added, {second}", "intervals")
-    return [Table(f"{first} beside {second}", columns, text, records)]
+    text = tuple((shift.interpreter, shift.benchmark, shift.arm, interval(shift.old_ns), interval(shift.new_ns),
+                  interval(shift.change_ns), ratio_interval(shift.change_ratio), "changed" if shift.binaries else "same",
+                  shift.verdict) for shift in shifts)
+    columns = ("interpreter", "benchmark", "arm", f"added, {old}", f"added, {new}", "change", "of the ratio", "binaries",
+               "verdict")
+    title = f"{old} → {new}" + (f": NOT ALIKE, {across}" if across else "")
+    return [Table(title, columns, text, tuple({**_shift_record(shift), "across": across} for shift in shifts))]
 
 
-def _overlap(a: Finding, b: Finding) -> str:
-    if not all(map(math.isfinite, (a.added_ns.low, a.added_ns.high, b.added_ns.low, b.added_ns.high))):
-        return "no interval"
-    return "overlap" if a.added_ns.low <= b.added_ns.high and b.added_ns.low <= a.added_ns.high else "apart"
+def _shift_record(shift: Shift) -> dict:
+    numbers = {}
+    for name in ("old_ns", "new_ns", "change_ns", "change_ratio", "clean_ns"):
+        estimate = getattr(shift, name)
+        numbers.update({name: estimate.point, f"{name}_low": estimate.low, f"{name}_high": estimate.high})
+    return {"interpreter": shift.interpreter, "benchmark": shift.benchmark, "arm": shift.arm, "reference": shift.reference,
+            "pairs": shift.pairs, **numbers, "p_adjusted": shift.p_adjusted, "margin_ns": shift.margin_ns,
+            "envelope_ns": shift.envelope_ns, "binaries": " ".join(shift.binaries), "verdict": shift.verdict}
 
 
 def render(tables: Sequence[Table], form: str) -> str:

@@ -5,6 +5,7 @@ Use from a test: ``from synthetic import make_run`` (pytest puts this folder on 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from pathlib import Path
@@ -69,11 +70,17 @@ def known_arms() -> dict[str, catalogue.Arm]:
     return {name: arm for name, arm in catalogue.arms().items() if name in {*ADDED_NS, *references}}
 
 
+@functools.lru_cache(maxsize=None)
+def known_probes() -> tuple[probes.Probe, ...]:
+    """Every probe of the checkout, read once."""
+    return tuple(probes.read().values())
+
+
 def claims_of(arm: catalogue.Arm) -> dict[str, str]:
     """What is expected of an arm in the one case of each probe that these runs have: probe -> outcome."""
     first = {"policy": arm.policies[:1], "mode": ["universal"], "debug": ["off"]}
     return {case.probe.name: case.claimed(INTERPRETER) or case.probe.expects["off"]
-            for case in probes.cases(probes.read().values(), [arm], first) if not case.why_not}
+            for case in probes.cases(known_probes(), [arm], first) if not case.why_not}
 
 
 def planned(interpreters: tuple[str, ...] = (INTERPRETER,)) -> Plan:

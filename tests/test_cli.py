@@ -392,18 +392,6 @@ def test_compare_as_markdown(command):
     assert (status, out.count("| arm | added |"), out.startswith("**attached_call[mode=")) == (0, 4, True)
 
 
-def test_two_runs_side_by_side(command, second):
-    """Two runs: the cells that both have, with each run's own number, in every format."""
-    assert second.returncode == 0
-    status, out, _ = command("compare", "twelve", "second", "--format", "json")
-    assert (status, [(each["arm_1"], each["benchmark_1"]) for each in json.loads(out)]) == (
-        0, [("hpyvm/pointer", "released_thread"), ("hpyvm/pointer@twin", "released_thread")])
-    status, out, _ = command("compare", "twelve", "second")
-    assert (status, out.splitlines()[0].strip()) == (0, "twelve beside second")
-    assert "added, twelve" in out and "added, second" in out
-    assert command("compare", "twelve", "second", "--format", "md")[1].count("\n| cpython") == 2
-
-
 def test_report_of_two_runs(command, tree, second):
     """``lab report`` of two runs writes one page under both names and ends with five lines for each and how far they agree."""
     assert second.returncode == 0

@@ -12,6 +12,7 @@ from lab_tree import measured_tree
 from lab import results, tables
 from lab.analysis import paired
 from lab.analysis.paired import Finding
+from lab.analysis.regression import Shift
 from lab.stats import Estimate
 
 
@@ -56,17 +57,34 @@ def test_tables_of_a_run():
         "floor": "8.50 ns", "processes": "9", "verdict": "worse"}
 
 
-def test_tables_of_two_runs():
-    """The cells that both runs have stand side by side, without the reference; intervals overlap or lie apart."""
-    one = [finding(), finding("trampoline/plain"), finding("control/pass_ctx"), finding("peer/pygilstate")]
-    other = [finding(added_ns=estimate(9.0, 8.0, 10.0)), finding("trampoline/plain", added_ns=estimate(6.3, 6.2, 6.4)),
-             finding("control/pass_ctx")]
-    table, = tables.of_two_runs("old", one, "new", other)
-    assert (table.title, table.columns[3:]) == ("old beside new", ("added, old", "added, new", "intervals"))
+def shift(arm="hpyvm/pointer", **changes):
+    """A cell of two runs, 3 ns slower in the second, with [changes] to it."""
+    values = {"interpreter": "cpython3.11", "benchmark": "native_sort", "arm": arm, "reference": "control/cached_ctx", "pairs": 9,
+              "old_ns": estimate(6.0, 5.8, 6.2), "new_ns": estimate(9.0, 8.0, 10.0), "change_ns": estimate(3.0, 2.0, 4.0),
+              "change_ratio": estimate(1.2, 1.1, 1.3), "clean_ns": estimate(2.9, 2.0, 4.0), "p": 0.001, "p_adjusted": 0.004,
+              "margin_ns": 0.5, "envelope_ns": 0.1, "verdict": "worse", "binaries": ("build/a.so", "build/b.so")}
+    return Shift(**{**values, **changes})
+
+
+def test_table_of_two_runs():
+    """Each cell of two runs is a row with what the arm adds in either, the change, and whether its binaries changed."""
+    table, = tables.of_two_runs("old", "new", [shift(), shift("trampoline/plain", verdict="equivalent", binaries=())])
+    assert (table.title, table.columns[3:5]) == ("old → new", ("added, old", "added, new"))
     assert [row[2:] for row in table.text] == [
-        ("hpyvm/pointer", "+6.00 ns [+5.80, +6.20]", "+9.00 ns [+8.00, +10.0]", "apart"),
-        ("trampoline/plain", "+6.00 ns [+5.80, +6.20]", "+6.30 ns [+6.20, +6.40]", "overlap")]
-    assert [(record["added_ns_1"], record["added_ns_2"]) for record in table.records] == [(6.0, 9.0), (6.0, 6.3)]
+        ("hpyvm/pointer", "+6.00 ns [+5.80, +6.20]", "+9.00 ns [+8.00, +10.0]", "+3.00 ns [+2.00, +4.00]", "1.200 [1.100, 1.300]",
+         "changed", "worse"),
+        ("trampoline/plain", "+6.00 ns [+5.80, +6.20]", "+9.00 ns [+8.00, +10.0]", "+3.00 ns [+2.00, +4.00]",
+         "1.200 [1.100, 1.300]", "same", "equivalent")]
+    record = json.loads(tables.render([table], "json"))[0]
+    assert [record[key] for key in ("change_ns", "change_ns_low", "new_ns_high", "binaries", "verdict", "across")] == [
+        3.0, 2.0, 10.0, "build/a.so build/b.so", "worse", ""]
+
+
+def test_unlike_runs_are_called_so():
+    """What must be the same and is not stands in the title of the table and in every record."""
+    table, = tables.of_two_runs("old", "new", [shift(), shift("trampoline/plain")], "cpu_model, kernel")
+    assert table.title == "old → new: NOT ALIKE, cpu_model, kernel"
+    assert [row["across"] for row in csv.DictReader(io.StringIO(tables.render([table], "csv")))] == ["cpu_model, kernel"] * 2
 
 
 def test_table_by_interpreter():
@@ -141,10 +159,3 @@ def test_numbers_are_those_of_the_analysis(findings):
             estimated = getattr(each, name)
             assert [record[name + end] for end in ("", "_low", "_high")] == [estimated.point, estimated.low, estimated.high]
         assert (record["reference"], record["processes"], record["verdict"]) == (each.reference, each.processes, each.verdict)
-
-
-def test_run_beside_itself(findings):
-    """A real run beside itself has each arm but the references once, and all intervals overlap."""
-    table, = tables.of_two_runs("a", findings, "a", findings)
-    assert len(table.text) == sum(each.arm != each.reference for each in findings)
-    assert {row[-1] for row in table.text} <= {"overlap", "no interval"}      # of few processes there is none

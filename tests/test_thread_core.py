@@ -133,9 +133,11 @@ def test_own_gil(everywhere):
     """An interpreter with a GIL of its own is refused with the reason; a thread there can still enter the main one's by token."""
     def refused(answer):
         said, called, steps, views = answer
-        return said.startswith("ImportError: this interpreter has a GIL of its own, and HPy cannot be imported") \
-            and (called, steps, views) == (None, [1, 0, A, 0, 0, 1, -1], 1)
-    everywhere("own_gil", refused, since=(3, 13))
+        entered = (called, steps) == (None, [1, 0, A, 0, 0, 1, -1])
+        without_ctypes = "_ctypes does not support loading in subinterpreters" in str(called)      # of 3.12: nothing to call by
+        return "ImportError" in said and "this interpreter has a GIL of its own, and HPy cannot be imported" in said \
+            and (entered or without_ctypes) and views == 1
+    everywhere("own_gil", refused, since=(3, 12))
 
 
 def test_end_inside_a_sub_interpreter(everywhere):

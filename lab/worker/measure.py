@@ -139,6 +139,7 @@ def collect_metadata():
     import pyperf
     metadata = pyperf.Run([1.0], metadata={"unit": "second"}, collect_metadata=True).get_metadata()
     # after everything was loaded: a build without the GIL takes it back for modules that do not say they can do without
+    metadata["lab_python_build"] = " ".join(sys.version.split())    # when it was compiled, and by what
     metadata["lab_gil"] = "on" if getattr(sys, "_is_gil_enabled", lambda: True)() else "off"
     return metadata
 
