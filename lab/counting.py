@@ -10,6 +10,7 @@ process (hashes, addresses, the environment's size) is fixed, and a count that v
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -38,8 +39,11 @@ UNITS = {
     "instructions": "instructions executed in the batch (Ir)",
     "branches": "conditional branches and indirect jumps and calls executed in the batch (Bc + Bi)",
     "reads": "data reads in the batch, each of any width (Dr)",
-    "writes": "data writes in the batch, each of any width (Dw)"}
+    "writes": "data writes in the batch, each of any width (Dw)",
+    "tls_calls": "calls in the batch of a function that looks up something of the thread's (__tls_get_addr, pthread_getspecific)"}
+TLS_LOOKUPS = frozenset({"__tls_get_addr", "pthread_getspecific"})
 EVENTS = {"instructions": ("Ir",), "branches": ("Bc", "Bi"), "reads": ("Dr",), "writes": ("Dw",)}
+_FUNCTION = re.compile(r"(?P<called>c?)fn=\((?P<number>\d+)\) ?(?P<name>.*)")
 
 
 def absence() -> str:
@@ -160,18 +164,24 @@ def read_totals(path: Path) -> tuple[str, dict[str, int]]:
 
     Raises WorkerFailure where they are not there.
     """
-    told = {}
+    told, names, callee, lookups = {}, {}, "", 0
     with open(path, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             key, _, rest = line.partition(": ")
             if key in ("events", "totals") or rest.startswith("Trigger: "):
                 told[key] = rest.split()
+            found = _FUNCTION.match(line)
+            if found:                   # a name stands where its number comes first
+                names.setdefault(found["number"], found["name"].partition("@")[0])
+                callee = names[found["number"]] if found["called"] else callee
+            elif line.startswith("calls=") and callee in TLS_LOOKUPS:
+                lookups += int(line[len("calls="):].split()[0])
     events, totals = told.get("events", []), [int(word) for word in told.get("totals", [])]
     found = dict(zip(events, totals + [0] * (len(events) - len(totals))))    # zeros at the end are left out
     if not totals or not {name for names in EVENTS.values() for name in names} <= found.keys():
         raise WorkerFailure(f"callgrind's {path.name} counts {events}, {totals}")
     counts = {name: sum(found[event] for event in events) for name, events in EVENTS.items()}
-    return told.get("desc", [""])[-1].rpartition("=")[2], counts
+    return told.get("desc", [""])[-1].rpartition("=")[2], {**counts, "tls_calls": lookups}
 
 
 def _rows(batches: Sequence[dict], job: dict) -> list[dict]:

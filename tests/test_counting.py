@@ -38,12 +38,23 @@ def countable(interpreter):
 def test_totals_are_read(tmp_path):
     """The counts are those of the totals; branches are conditional and indirect ones together."""
     path = dump(tmp_path, 1, "hpylab_drive", "1000 300 200 9 9 9 9 9 9 40 9 7 9")
-    assert counting.read_totals(path) == ("hpylab_drive", {"instructions": 1000, "branches": 47, "reads": 300, "writes": 200})
+    assert counting.read_totals(path) == ("hpylab_drive", {"instructions": 1000, "branches": 47, "reads": 300, "writes": 200,
+                                                          "tls_calls": 0})
 
 
 def test_zeros_at_the_end_are_left_out(tmp_path):
     """Callgrind writes no zeros at the end of a line of costs."""
-    assert counting.read_totals(dump(tmp_path, 1, "f", "5 2"))[1] == {"instructions": 5, "branches": 0, "reads": 2, "writes": 0}
+    assert counting.read_totals(dump(tmp_path, 1, "f", "5 2"))[1] == {"instructions": 5, "branches": 0, "reads": 2, "writes": 0,
+                                                                        "tls_calls": 0}
+
+
+def test_lookups_of_the_thread_are_counted(tmp_path):
+    """Calls of what looks up something of the thread's are counted by whoever makes them; a name may stand as its number."""
+    path = dump(tmp_path, 1, "f", "5 2")
+    calls = ("cfn=(7) pthread_getspecific@@GLIBC_2.34\ncalls=200 29 \n0 6800\n\nfn=(9) g\ncfn=(7)\ncalls=3 29 \n0 9\n"
+             "cfn=(8) __tls_get_addr\ncalls=4 1 \n0 1\ncfn=(9)\ncalls=50 1 \n0 1\n")
+    path.write_text(path.read_text().replace("\ntotals:", f"\n{calls}\ntotals:"))
+    assert counting.read_totals(path)[1]["tls_calls"] == 200 + 3 + 4
 
 
 @pytest.mark.parametrize("old, new", [("totals:", "fn:"), (" Bi ", " Xx "), (EVENTS, "")])
@@ -66,7 +77,7 @@ def test_the_last_loop_of_a_batch_counts(tmp_path):
 def batches(*instructions):
     """Batches of N and 2N calls in turn that executed so many instructions."""
     return [{"benchmark": "attached_call[mode=throughput]", "arm": "hpyvm/pointer", "calls": counting.CALLS[index % 2],
-             "instructions": each, "branches": 1, "reads": 1, "writes": 1} for index, each in enumerate(instructions)]
+             "instructions": each, "branches": 1, "reads": 1, "writes": 1, "tls_calls": 0} for index, each in enumerate(instructions)]
 
 
 JOB = {"cells": [{"benchmark": "attached_call[mode=throughput]", "reference": "control/pass_ctx",
@@ -115,8 +126,9 @@ def test_every_counted_scenario_is_there():
 
 @pytest.mark.slow
 def test_counts_are_the_same_twice(countable, libraries):
-    """Two processes, and three repeats in each, count exactly the same; a design that finds its context executes more."""
-    names = ("control/pass_ctx", "hpyvm/pointer")
+    """Two processes, and three repeats in each, count exactly the same; a design that finds its context executes more, and
+    PyGILState looks up what is the thread's by calls."""
+    names = ("control/pass_ctx", "hpyvm/pointer", "peer/pygilstate")
     first, second = (counting.count(countable, libraries, *chosen(*names)) for _ in range(2))
     assert (first["absent"], first["failures"]) == ("", [])
     assert first["rows"] == second["rows"]
@@ -126,9 +138,11 @@ def test_counts_are_the_same_twice(countable, libraries):
         pairs = zip(row["batches"][::2], row["batches"][1::2])
         differences = {tuple(more[name] - fewer[name] for name in counting.UNITS) for fewer, more in pairs}
         assert len(differences) == 1, row
-        per_call.append([each / counting.CALLS[0] for each in differences.pop()])
-    assert all(0 < passed < found for passed, found in zip(*per_call))
-    assert all(each == int(each) for each in [*per_call[0], *per_call[1]])
+        per_call.append({name: each / counting.CALLS[0] for name, each in zip(counting.UNITS, differences.pop())})
+    passed, found, peer = per_call
+    assert all(0 < passed[name] < found[name] for name in counting.EVENTS)
+    assert (passed["tls_calls"], peer["tls_calls"] > 1) == (0, True)
+    assert all(each == int(each) for counted in per_call for each in counted.values())
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ def row(arm, *per_call, warm=40):
     for each in per_call:
         for calls in counting.CALLS:
             batches.append({"calls": calls, "instructions": warm + calls * each, "branches": calls * each // 2,
-                            "reads": calls * each // 2, "writes": calls * each // 2})
+                            "reads": calls * each // 2, "writes": calls * each // 2, "tls_calls": calls * 2})
     return {"scenario": "attached_call", "benchmark": CELL, "arm": arm, "reference": "control/pass_ctx", "batches": batches}
 
 
@@ -103,8 +103,8 @@ def test_a_call_is_the_difference_of_batches(folder):
     results.add_counts(folder, {INTERPRETER: entry(row("hpyvm/pointer", 112, 112, 112), row("control/pass_ctx", 32, 32, 32))})
     form, reference = counts.analyse(results.load(folder))
     assert (form.arm, form.low, form.steady, form.repeats) == (
-        "hpyvm/pointer", {"instructions": 112, "branches": 56, "reads": 56, "writes": 56}, True, 3)
-    assert form.added == {"instructions": 80, "branches": 40, "reads": 40, "writes": 40}
+        "hpyvm/pointer", {"instructions": 112, "branches": 56, "reads": 56, "writes": 56, "tls_calls": 2}, True, 3)
+    assert form.added == {"instructions": 80, "branches": 40, "reads": 40, "writes": 40, "tls_calls": 0}
     assert set(reference.added.values()) == {0}
 
 
