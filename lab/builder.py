@@ -89,6 +89,11 @@ def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[st
     return plan.libraries
 
 
+def planned(top: Path, interpreters: Sequence[Interpreter]) -> Libraries:
+    """Where build() would put everything; nothing is made. Raises MissingTool."""
+    return _Plan(top, interpreters, "").libraries
+
+
 @contextlib.contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Holds the lock of the folder [out], which ends with the process that holds it."""

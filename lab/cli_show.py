@@ -156,6 +156,8 @@ def _list_claims(name):
         click.echo(f"\n{claim.name}: {verdict.word}\n  “{claim.quote}” ({claim.author}, {claim.date})")
         for line in filter(None, (claim.reading, verdict.why, *verdict.evidence)):
             click.echo(f"  {line}")
+    if ledger.dates:
+        click.echo(f"\n{ledger.dates}")
     for lost in ledger.lost:
         click.echo(f"\nlost in our copy: the list after “{lost.after}” ({lost.author}, {lost.date})")
         click.echo(f"  {lost.known or 'nothing is known of it'}")

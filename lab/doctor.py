@@ -1,7 +1,7 @@
 """What this machine can measure and what it cannot, as findings with what to do about each.
 
 ``missing``: the lab cannot work without it. ``warn``: it works, with less to say or with wider intervals. Nothing is changed
-and no noise is measured here.
+here; the noise is measured by lab.noise.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lab.results import RunStore
 
 FLUSH_EVERY_S = 30.0
+MINIMUM_PROCESSES = 6       # of every sheet before any gets more: fewer have no interval at 95 %
 ROUND_ROBIN_EVERY = 3       # of so many passes, one visits every sheet however narrow its intervals are
 STRIKES = 3                 # workers that may fail in a row without a known culprit before their sheet is given up
 PATIENCE_S = (10.0, 60.0)   # how long a worker may take of which nothing is known: a sixth of the budget, within these bounds
@@ -64,7 +65,7 @@ class Outcome:
 
 def run(plan: Plan, store: RunStore, executors: Mapping[str, Executor], job_maker: JobMaker, budget_s: float, *,
         clock: Callable[[], float] = time.monotonic, progress: Callable[[Event], None] = lambda event: None,
-        minimum_processes: int = 6, reserve_s: float = 0.0, spent_s: float = 0.0) -> Outcome:
+        minimum_processes: int = MINIMUM_PROCESSES, reserve_s: float = 0.0, spent_s: float = 0.0) -> Outcome:
     """Measures [plan] into [store] for [budget_s] seconds, of which [reserve_s] are left to the caller.
 
     A store that holds processes already is gone on with: calibrations, orders and what failed are those of before, and
