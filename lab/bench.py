@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab import builder, catalogue, conformance, counting, driver, environment, interpreters, plan, results, venvs
+from lab import builder, catalogue, conformance, driver, environment, interpreters, plan, results, venvs
 from lab.catalogue import TWIN_SUFFIX, Arm, Scenario
 from lab.comparable import SAME_MACHINE
 from lab.errors import LabError, ResultsError
@@ -50,7 +50,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class _Bench:
+class Prepared:
     """A request with all its names resolved and everything built."""
 
     top: Path
@@ -63,20 +63,28 @@ class _Bench:
     unusable: tuple[LabError, ...]      # interpreters that were asked for and cannot be measured
 
     @property
+    def planned_arms(self) -> list[Arm]:
+        """The arms of its plan, in the order of the catalogue, without the twin."""
+        chosen = {arm for sheet in self.plan.sheets for arm in sheet.arms}
+        return [arm for arm in self.arms.values() if arm.id in chosen]
+
+    @property
     def budget_s(self) -> float:
         return self.request.budget_s * len(self.interpreters)
 
     def job(self, sheet: plan.Sheet) -> dict:
         """What a worker must know beyond what the scheduler adds."""
-        scenario = next(each for each in self.scenarios if each.name == sheet.scenario)
-        return {"scenario": scenario.name, "body": scenario.body, "thread": scenario.thread, "unit": scenario.unit,
-                "requires": list(scenario.requires), "size": scenario.size, "single": scenario.single,
-                "setup": str(scenario.folder / "setup.py"), "libraries": self.libraries.for_worker(sheet.interpreter),
-                "arms": [self._arm(sheet.interpreter, arm_id) for arm_id in sheet.arms]}
+        return job_of(sheet, next(each for each in self.scenarios if each.name == sheet.scenario), self.arms, self.libraries)
 
-    def _arm(self, tag: str, arm_id: str) -> dict:
-        arm = self.arms[arm_id.removesuffix(TWIN_SUFFIX)]
-        return {"id": arm_id, "path": str(self.libraries.arm(tag, arm_id)), "abi": arm.abi, "policy": arm.policies[0]}
+
+def job_of(sheet: plan.Sheet, scenario: Scenario, arms: Mapping[str, Arm], libraries: builder.Libraries) -> dict:
+    """What a worker that runs [sheet] must know beyond what the scheduler adds."""
+    described = [(arm_id, arms[arm_id.removesuffix(TWIN_SUFFIX)]) for arm_id in sheet.arms]
+    return {"scenario": scenario.name, "body": scenario.body, "thread": scenario.thread, "unit": scenario.unit,
+            "requires": list(scenario.requires), "size": scenario.size, "single": scenario.single,
+            "setup": str(scenario.folder / "setup.py"), "libraries": libraries.for_worker(sheet.interpreter),
+            "arms": [{"id": arm_id, "path": str(libraries.arm(sheet.interpreter, arm_id)), "abi": arm.abi,
+                      "policy": arm.policies[0]} for arm_id, arm in described]}
 
 
 def new_name(now: datetime.datetime | None = None) -> str:
@@ -97,10 +105,10 @@ def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
 
     [progress] is told what the scheduler does, [say] sentences about the rest. Raises LabError.
     """
-    prepared = _prepare(top, request, say)
+    prepared = prepare(top, request, say)
     begin = time.monotonic()
     folder = top / "results" / request.name
-    store = results.RunStore.create(folder, _header(prepared))
+    store = results.RunStore.create(folder, header_of(prepared))
     for error in prepared.unusable:
         store.fail({"interpreter": "", "scenario": "", "benchmark": None, "arm": None, "what": error.message, "last_words": ""})
     _carry_conformance(top, store)
@@ -121,8 +129,8 @@ def resume(top: Path, run: str, progress: Callable[[driver.Event], None], say: C
         raise ResultsError(f"run {folder.name!r} {why}", ANEW)
     request = Request(tuple(header["reference"]), (), tuple(each["tag"] for each in header["interpreters"]), header["preset"],
                       header["budget_s"], "paired", header["seed"], folder.name, tuple(header["command"]))
-    prepared = replace(_prepare(top, request, say), plan=plan.plan_of(header))
-    _refuse_other_binaries(prepared, folder, header, ANEW)
+    prepared = replace(prepare(top, request, say), plan=plan.plan_of(header))
+    refuse_other_binaries(prepared, folder, header, ANEW)
     _refuse_other_machine(environment.facts(top), folder, header)
     begin = time.monotonic() - header["elapsed_s"]
     return folder, _measure(prepared, results.RunStore.open(folder), begin, progress, say)
@@ -136,7 +144,7 @@ def _refuse_other_machine(now: Mapping, folder: Path, header: Mapping) -> None:
                                f"go on where it was begun, or {ANEW}")
 
 
-def _measure(prepared: _Bench, store: results.RunStore, begin: float, progress: Callable[[driver.Event], None],
+def _measure(prepared: Prepared, store: results.RunStore, begin: float, progress: Callable[[driver.Event], None],
              say: Callable[[str], None]) -> driver.Outcome:
     """Measure what [store] lacks of the plan's budget, which runs since [begin]; finish the run."""
     request, deadline = prepared.request, begin + prepared.budget_s
@@ -157,58 +165,29 @@ def _measure(prepared: _Bench, store: results.RunStore, begin: float, progress: 
     return outcome
 
 
-def count(top: Path, run: str | None, name: str | None, pythons: Sequence[str], say: Callable[[str], None] = lambda text: None,
-          unchecked: bool = False) -> list[str]:
-    """Count what a callback executes (lab.counting) into [run], or into a new run called [name]; lines that say what came.
-
-    An old run (the latest, where neither is given) has its own arms, scenarios and interpreters counted, of which [pythons]
-    chooses. With [unchecked], which wants a new run, the extension halves are those that check nothing. Raises LabError;
-    ResultsError where it was measured with other binaries.
-    """
-    if unchecked and not name:
-        raise LabError("--unchecked counts other binaries than any run was measured with", "name a new run: --name NAME")
-    folder = top / "results" / checked_name(name) if name else results.find(top / "results", run or "latest")
-    header = None if name else results.load(folder).header
-    request = Request(tuple(counting.COUNTED), (), tuple(pythons), "count", 0.0, "count", 0, folder.name, ("lab", "count"))
-    if header:
-        arms = {arm for sheet in header["sheets"] for arm in sheet["arms"]} - {header["twin"]}
-        request = replace(request, scenarios=tuple(header["reference"]), arms=tuple(arms),
-                          pythons=request.pythons or tuple(each["tag"] for each in header["interpreters"]))
-    prepared = _prepare(top, request, say)
-    if unchecked:
-        prepared = replace(prepared, libraries=builder.build(top, prepared.interpreters, unchecked=True),
-                           request=replace(request, command=("lab", "count", "--unchecked")))
-    if header:
-        _refuse_other_binaries(prepared, folder, header, "count into a run of its own: lab count --name NAME")
-    else:
-        hashes = _hashes(top, [each.tag for each in prepared.interpreters], "universal-unchecked" if unchecked else "universal")
-        header = {**_header(prepared), "hashes": hashes, "sheets": [], "comparisons": []}
-        results.RunStore.create(folder, header).finish("complete", 0.0)
-    chosen = {arm for sheet in prepared.plan.sheets for arm in sheet.arms}
-    arms = [arm for arm in prepared.arms.values() if arm.id in chosen]
-    lines = []
-    for each in prepared.interpreters:
-        say(f"counting for {each.tag}")
-        entry = counting.count(each, prepared.libraries, arms, prepared.scenarios)
-        results.add_counts(folder, {each.tag: entry})
-        counted = f"{len(entry['rows'])} cells in {entry['seconds']:.0f} s"
-        lines.append(f"{each.tag}: {'not counted: ' + entry['absent'] if entry['absent'] else counted}")
-        lines += [f"{each.tag}: {failure['arm'] or 'every arm'} failed: {failure['what']}" for failure in entry["failures"]]
-    return [*lines, *(str(error) for error in prepared.unusable), f"lab report {folder.name} shows them"]
+def prepared_for(top: Path, folder: Path, header: Mapping, what: str, scenarios: Sequence[str], pythons: Sequence[str],
+                 say: Callable[[str], None]) -> Prepared:
+    """What the run in [folder] was measured with, to put [what] into it, for its interpreters or those of them in [pythons]."""
+    arms = {arm for sheet in header["sheets"] for arm in sheet["arms"]} - {header["twin"]}
+    request = Request(tuple(scenarios), tuple(arms), tuple(pythons) or tuple(each["tag"] for each in header["interpreters"]),
+                      what, 0.0, what, 0, folder.name, ("lab", what))
+    return prepare(top, request, say)
 
 
-def _refuse_other_binaries(prepared: _Bench, folder: Path, header: Mapping, instead: str) -> None:
+def refuse_other_binaries(prepared: Prepared, folder: Path, header: Mapping, instead: str) -> None:
+    """Raise ResultsError, with the remedy [instead], where the run in [folder] was measured with others than are built now."""
     for each in prepared.interpreters:
         if each.tag not in {known["tag"] for known in header["interpreters"]}:
             raise ResultsError(f"run {folder.name!r} has nothing of {each.tag}", "lab report shows what a run has")
-    now = _hashes(prepared.top, [each.tag for each in prepared.interpreters])
+    now = hashes_of(prepared.top, [each.tag for each in prepared.interpreters])
     other = [name for name, digest in now.items() if name.endswith(".so") and header["hashes"].get(name) != digest]
     if other:
         raise ResultsError(f"run {folder.name!r} was measured with other binaries than lie in build/ now ({other[0]} and "
                            f"{len(other) - 1} more)", instead)
 
 
-def _prepare(top: Path, request: Request, say: Callable[[str], None]) -> _Bench:
+def prepare(top: Path, request: Request, say: Callable[[str], None]) -> Prepared:
+    """Find and build what [request] names. Raises LabError."""
     every_arm = catalogue.arms(top)
     chosen = {arm.id for arm in catalogue.select("arm", request.arms, every_arm)}
     scenarios = tuple(catalogue.select("scenario", request.scenarios, catalogue.scenarios(top)))
@@ -216,14 +195,15 @@ def _prepare(top: Path, request: Request, say: Callable[[str], None]) -> _Bench:
     selection = None if chosen == set(every_arm) else chosen
     made = plan.make_plan(every_arm, scenarios, [each.tag for each in found], request.seed, selection,
                           libraries.unavailable)
-    return _Bench(top, request, every_arm, scenarios, tuple(found), libraries, made, tuple(unusable))
+    return Prepared(top, request, every_arm, scenarios, tuple(found), libraries, made, tuple(unusable))
 
 
-def _scenario(prepared: _Bench, sheet: plan.Sheet) -> Scenario:
+def _scenario(prepared: Prepared, sheet: plan.Sheet) -> Scenario:
     return next(each for each in prepared.scenarios if each.name == sheet.scenario)
 
 
-def _header(prepared: _Bench) -> dict:
+def header_of(prepared: Prepared) -> dict:
+    """The header of a run of [prepared], as it is declared before the first sample."""
     request, made = prepared.request, prepared.plan
     return {
         "name": request.name, "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -239,7 +219,7 @@ def _header(prepared: _Bench) -> dict:
                       for each in prepared.scenarios],
         "interpreters": [{"tag": each.tag, "version": each.version, "implementation": each.implementation,
                           "path": Path(each.path).name, "hpy": each.hpy, "unknown": each.unknown} for each in prepared.interpreters],
-        "primary": interpreters.current().tag, "hashes": _hashes(prepared.top, [each.tag for each in prepared.interpreters]),
+        "primary": interpreters.current().tag, "hashes": hashes_of(prepared.top, [each.tag for each in prepared.interpreters]),
         "build_flags": " ".join((*builder.CFLAGS, *builder.HPY_QUIET)), "environment": environment.facts(prepared.top),
         "sheets": [sheet.as_dict() for sheet in made.sheets],
         "not_applicable": [{"interpreter": each.interpreter, "scenario": each.scenario, "benchmark": each.benchmark,
@@ -247,7 +227,7 @@ def _header(prepared: _Bench) -> dict:
     }
 
 
-def _hashes(top: Path, tags: Sequence[str], halves: str = "universal") -> dict[str, str]:
+def hashes_of(top: Path, tags: Sequence[str], halves: str = "universal") -> dict[str, str]:
     """sha256 of every specification, source and binary that a number of these interpreters depends on, by its path."""
     package = WORKER.parent.parent    # LAB_ROOT may lead to another checkout; this one's worker runs all the same
     paths = [(path, base) for base, folder in ((top, "csrc"), (top, "variants"), (package, "lab/worker"))
@@ -275,7 +255,7 @@ def kept_conformance(top: Path) -> dict[str, list[dict]]:
         kept = json.loads(conformance_file(top).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {tag: entry["rows"] for tag, entry in kept.items() if entry["hashes"] == _hashes(top, [tag])}
+    return {tag: entry["rows"] for tag, entry in kept.items() if entry["hashes"] == hashes_of(top, [tag])}
 
 
 def keep_conformance(top: Path, interpreter: Interpreter, outcomes: Sequence[conformance.Outcome]) -> Path:
@@ -285,12 +265,12 @@ def keep_conformance(top: Path, interpreter: Interpreter, outcomes: Sequence[con
         kept = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         kept = {}
-    kept[interpreter.tag] = {"hashes": _hashes(top, [interpreter.tag]), "rows": [outcome.as_dict() for outcome in outcomes]}
+    kept[interpreter.tag] = {"hashes": hashes_of(top, [interpreter.tag]), "rows": [outcome.as_dict() for outcome in outcomes]}
     path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     return path
 
 
-def _plain(prepared: _Bench, store: results.RunStore, sheets: Sequence[plan.Sheet], deadline: float, begin: float,
+def _plain(prepared: Prepared, store: results.RunStore, sheets: Sequence[plan.Sheet], deadline: float, begin: float,
            say: Callable[[str], None], every_cell: bool = False, outcome: driver.Outcome | None = None) -> driver.Outcome:
     """Measure the arms of [sheets] with an ordinary pyperf.Runner, and finish the run."""
     status, failures = "complete", len(store.header["failures"])
@@ -313,7 +293,7 @@ def _plain(prepared: _Bench, store: results.RunStore, sheets: Sequence[plan.Shee
     return replace(before, status=status, failures=failed, elapsed_s=elapsed_s)
 
 
-def _plain_commands(prepared: _Bench, interpreter: Interpreter, sheets: Sequence[plan.Sheet], folder: Path,
+def _plain_commands(prepared: Prepared, interpreter: Interpreter, sheets: Sequence[plan.Sheet], folder: Path,
                     every_cell: bool) -> dict[str, list[str]]:
     """arm id -> argv of plain.py, each arm once; the first parameter set alone unless [every_cell]."""
     commands = {}

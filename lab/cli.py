@@ -25,12 +25,15 @@ def cli():
 def doctor():
     """What this machine can measure, and what is in the way.
 
-    Exits with 1 where something is missing without which the lab cannot work.
+    Measures for 5 seconds how much two copies of one form differ, and says what a budget of time will make visible. Changes
+    nothing. Exits with 1 where something is missing without which the lab cannot work.
     """
     from rich.table import Table
 
     from lab import doctor as examination
+    from lab import noise
     checks = examination.examine(checkout())
+    checks += noise.examine(checkout())
     table = Table(box=None, pad_edge=False, show_header=False)
     colours = {"ok": "green", "warn": "yellow", "missing": "red"}
     for check in checks:
@@ -79,7 +82,8 @@ def build(pythons):
     exit_if_unusable(unusable)
 
 
-for command in (cli_check.check, cli_bench.bench, cli_bench.count, cli_show.report, cli_show.compare, cli_show.list_):
+for command in (cli_check.check, cli_bench.bench, cli_bench.count, cli_bench.size, cli_show.report, cli_show.compare,
+                cli_show.list_):
     cli.add_command(command)
 
 

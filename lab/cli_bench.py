@@ -1,4 +1,4 @@
-"""The commands that measure: lab bench and lab count."""
+"""The commands that measure: lab bench, lab count and lab size."""
 
 from __future__ import annotations
 
@@ -82,8 +82,18 @@ def _measure(work, budget_s, protocol):
 @click.option("--unchecked", is_flag=True, help="With extension halves that check no argument (HPYLAB_UNCHECKED), for --name.")
 def count(run, name, pythons, unchecked):
     """Count what a callback executes, into RUN or the latest."""
-    from lab import bench as benching
-    for line in benching.count(checkout(), run, name, pythons, lambda text: click.echo(text, err=True), unchecked):
+    from lab import additions
+    for line in additions.count(checkout(), run, name, pythons, lambda text: click.echo(text, err=True), unchecked):
+        click.echo(line)
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
+def size(run, pythons):
+    """Look at what each arm takes, code and memory, into RUN or the latest."""
+    from lab import additions
+    for line in additions.size(checkout(), run, pythons, lambda text: click.echo(text, err=True)):
         click.echo(line)
 
 

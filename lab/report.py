@@ -215,6 +215,7 @@ def view(run: Run) -> dict[str, Any]:
         "crosscheck": detail.crosscheck(rows, tags, order, common["kinds"]),
         "crosscheck_sentence": answer.crosscheck_sentence(rows),
         "example": _example(run),
+        "sizes": _sizes(run, common["kinds"]),
         "counts": _counts(run), "through": any(finding.through for finding in findings),
     }
 
@@ -297,6 +298,21 @@ def _example(run: Run) -> str:
     tag = next((each["tag"] for each in run.header["interpreters"]), "TAG")
     arm = next((arm["id"] for arm in run.header["arms"] if arm["kind"] == "form"), "ARM")
     return f"results/{run.name}/pyperf/{tag}/{file_stem(arm)}.json.gz"
+
+
+def _sizes(run: Run, kinds: Mapping[str, str]) -> list[dict]:
+    """What each arm takes, interpreter by interpreter, arms in the order of the other tables."""
+    from lab.analysis import sizes
+
+    found, order = sizes.analyse(run), list(kinds)
+    parts = []
+    for tag, entry in run.sizes.items():
+        mine = sorted((size for size in found if size.interpreter == tag),
+                      key=lambda size: order.index(size.arm) if size.arm in order else len(order))
+        parts.append({"tag": tag, "units": entry["units"], "absent": entry["absent"],
+                      "counts": list(dict.fromkeys(kept.count for size in mine for kept in size.kept)),
+                      "rows": [{"size": size, "kind": kinds.get(size.arm, "")} for size in mine]})
+    return parts
 
 
 def _counts(run: Run) -> dict[str, Any]:

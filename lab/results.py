@@ -2,14 +2,14 @@
 
 run.json is the header: what was declared before sampling, and what became of it. pyperf/<interpreter>/<arm>.json.gz holds the
 raw values, crosscheck/ what an ordinary pyperf.Runner measured, conformance.json the probes' answers, counts.json what valgrind
-counted, files.json the hashes of all of these, and journal.jsonl what has come in since they were last written (lab/journal.py
-has the rules).
+counted, sizes.json what each arm takes, files.json the hashes of all of these, and journal.jsonl what has come in since they
+were last written (lab/journal.py has the rules).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CONFORMANCE = "conformance.json"
 COUNTS = "counts.json"
+SIZES = "sizes.json"
 DECLARED = ("name", "created", "command", "seed", "preset", "budget_s", "protocol", "confidence", "margins", "reference",
             "twin", "comparisons", "arms", "scenarios", "interpreters", "hashes", "environment", "sheets")
 # What a verdict rests on: fixed before the first sample.
@@ -45,6 +46,8 @@ class Run:
     warmups: pandas.DataFrame                                            # one row for each batch before a process was steady
     metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # interpreter -> pyperf's, of its first process
     counts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)    # interpreter -> what lab.counting.count answers
+    sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)     # interpreter -> what lab.sizes.measure answers
+    counters: Sequence[Mapping[str, Any]] = ()                               # samples.counter_rows: what the kernel counted
 
     @property
     def name(self) -> str:
@@ -199,6 +202,7 @@ class _State:
     crosscheck: dict[str, pyperf.BenchmarkSuite] = field(default_factory=dict)    # by file
     conformance: dict[str, list[dict]] = field(default_factory=dict)
     counts: dict[str, dict] = field(default_factory=dict)
+    sizes: dict[str, dict] = field(default_factory=dict)
     processes: set[int] = field(default_factory=set)
     metadata: dict[str, dict] = field(default_factory=dict)                       # interpreter -> of its first run
     stale: set[str] = field(default_factory=set)                                  # files, less the header, that lack something
@@ -256,6 +260,8 @@ class _State:
             return dump_json({"schema": SCHEMA, "interpreters": self.conformance})
         if name == COUNTS:
             return dump_json({"schema": SCHEMA, "interpreters": self.counts})
+        if name == SIZES:
+            return dump_json({"schema": SCHEMA, "interpreters": self.sizes})
         return samples.pack_suite(self.crosscheck[name]) if name in self.crosscheck else samples.dump_suite(self.suites[name])
 
 
@@ -281,7 +287,8 @@ def load(folder: Path) -> Run:
     crosscheck = {(name.split("/")[1], suite.get_metadata()["lab_arm"]): suite for name, suite in state.crosscheck.items()}
     conformance = {tag: [complete_row(row) for row in rows] for tag, rows in state.conformance.items()}
     return Run(folder, state.header, samples.frame(state.suites), crosscheck, conformance,
-               samples.warmup_frame(state.suites), state.metadata, state.counts)
+               samples.warmup_frame(state.suites), state.metadata, state.counts, state.sizes,
+               samples.counter_rows(state.suites))
 
 
 def add_counts(folder: Path, entries: Mapping[str, dict]):
@@ -289,12 +296,23 @@ def add_counts(folder: Path, entries: Mapping[str, dict]):
 
     Raises ResultsError as load does, and for a run that is being measured or was killed before it ended.
     """
-    state = _read(folder)
-    if state.header["status"] == "running":
-        raise ResultsError(f"run {folder.name!r} is being measured, or was killed before it ended",
-                           "count into a run of its own: lab count --name NAME")
+    state = _ended(folder, "count into a run of its own: lab count --name NAME")
     state.counts.update(entries)
     state.ledger.write({COUNTS: state.content(COUNTS)})
+
+
+def add_sizes(folder: Path, entries: Mapping[str, dict]):
+    """Puts what lab.sizes.measure answered, by interpreter, into the run in [folder]; as add_counts."""
+    state = _ended(folder, "lab bench --resume goes on with it")
+    state.sizes.update(entries)
+    state.ledger.write({SIZES: state.content(SIZES)})
+
+
+def _ended(folder: Path, remedy: str) -> _State:
+    state = _read(folder)
+    if state.header["status"] == "running":
+        raise ResultsError(f"run {folder.name!r} is being measured, or was killed before it ended", remedy)
+    return state
 
 
 def _read(folder: Path) -> _State:
@@ -312,6 +330,9 @@ def _read(folder: Path) -> _State:
     for name in ledger.names(COUNTS):
         document = parse_json(folder, name, ledger.read(name))
         state.counts = check_schema(folder, name, document)["interpreters"]
+    for name in ledger.names(SIZES):
+        document = parse_json(folder, name, ledger.read(name))
+        state.sizes = check_schema(folder, name, document)["interpreters"]
     return state
 
 

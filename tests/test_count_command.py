@@ -5,7 +5,7 @@ import shutil
 import pytest
 from lab_tree import copy_tree, lab, measured_tree
 
-from lab import bench, catalogue, counting, results
+from lab import additions, catalogue, counting, results
 from lab.analysis import counts
 from lab.errors import LabError, ResultsError, UnknownName
 
@@ -33,7 +33,7 @@ def test_counts_join_the_times(tree, interpreter):
     if counting.absence():
         pytest.skip(counting.absence())
     before = results.load(tree / "results" / "twelve")
-    lines = bench.count(tree, "twelve", None, ())
+    lines = additions.count(tree, "twelve", None, ())
     run = results.load(tree / "results" / "twelve")
     assert run.samples.equals(before.samples)
     assert lines[-1] == "lab report twelve shows them"
@@ -51,7 +51,7 @@ def test_other_binaries_are_refused(tree, interpreter):
     source.write_text("\n" + text, encoding="utf-8")
     try:
         with pytest.raises(ResultsError, match="'twelve' was measured with other binaries than lie in build/ now") as caught:
-            bench.count(tree, "twelve", None, ())
+            additions.count(tree, "twelve", None, ())
     finally:
         source.write_text(text, encoding="utf-8")
     assert caught.value.remedy == "count into a run of its own: lab count --name NAME"
@@ -60,13 +60,13 @@ def test_other_binaries_are_refused(tree, interpreter):
 def test_without_valgrind_a_run_says_so(tree, interpreter, monkeypatch):
     """A run of its own is made where nothing can be counted too, says why, and is never overwritten."""
     monkeypatch.setattr(counting, "absence", lambda: "valgrind is not on PATH")
-    assert bench.count(tree, None, "apart", ()) == [f"{interpreter.tag}: not counted: valgrind is not on PATH",
+    assert additions.count(tree, None, "apart", ()) == [f"{interpreter.tag}: not counted: valgrind is not on PATH",
                                                     "lab report apart shows them"]
     run = results.load(tree / "results" / "apart")
     assert (run.header["status"], len(run.samples), run.counts[interpreter.tag]["absent"]) == (
         "complete", 0, "valgrind is not on PATH")
     with pytest.raises(ResultsError, match="'apart' exists already"):
-        bench.count(tree, None, "apart", ())
+        additions.count(tree, None, "apart", ())
 
 
 @pytest.mark.parametrize("run, name, error, says", [
@@ -76,7 +76,7 @@ def test_without_valgrind_a_run_says_so(tree, interpreter, monkeypatch):
 def test_bad_names(tree, run, name, error, says):
     """A run that is not there, and a name that no run can have, are refused before anything is counted."""
     with pytest.raises(error, match=says):
-        bench.count(tree, run, name, ())
+        additions.count(tree, run, name, ())
 
 
 def test_the_command(tree):
@@ -94,11 +94,11 @@ def test_what_checks_cost(tree, interpreter, monkeypatch):
     monkeypatch.setattr(counting, "COUNTED", {"attached_call": {"mode": "throughput"}})
     found = []
     for name, unchecked in (("checked", False), ("unchecked", True)):
-        bench.count(tree, None, name, (), unchecked=unchecked)
+        additions.count(tree, None, name, (), unchecked=unchecked)
         found.append({each.arm: each.low["instructions"] for each in counts.analyse(results.load(tree / "results" / name))})
     checked, unchecked = found
     assert {arm for arm in checked if unchecked[arm] < checked[arm]} == {"enter_leave/token", "hpyvm/pointer", "hpyvm/value"}
     assert all(unchecked[arm] <= checked[arm] for arm in checked)
     assert results.load(tree / "results" / "unchecked").header["command"] == ["lab", "count", "--unchecked"]
     with pytest.raises(LabError, match="--unchecked counts other binaries"):
-        bench.count(tree, "twelve", None, (), unchecked=True)
+        additions.count(tree, "twelve", None, (), unchecked=True)

@@ -126,8 +126,7 @@ def test_every_counted_scenario_is_there():
 
 @pytest.mark.slow
 def test_counts_are_the_same_twice(countable, libraries):
-    """Two processes, and three repeats in each, count exactly the same; a design that finds its context executes more, and
-    PyGILState looks up what is the thread's by calls."""
+    """Two processes, three repeats in each, count the same; finding a context executes more, PyGILState looks up by calls."""
     names = ("control/pass_ctx", "hpyvm/pointer", "peer/pygilstate")
     first, second = (counting.count(countable, libraries, *chosen(*names)) for _ in range(2))
     assert (first["absent"], first["failures"]) == ("", [])

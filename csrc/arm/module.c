@@ -5,6 +5,8 @@
 #include "arm.h"
 #include "native.h"
 
+#include <time.h>
+
 const HPyLab_Runtime *hpylab_runtime;
 
 /* How drive() calls the driver. */
@@ -131,6 +133,57 @@ static HPy unbind_again_impl(HPyContext *ctx, HPy self, const HPy *args, size_t 
     return HPy_Dup(ctx, ctx->h_None);
 }
 
+/* ---- many at once, for what they take */
+
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* bind_many(callbacks, count, body, policy) -> int: as bind(), [count] times, into the array at [callbacks]; the nanoseconds
+   that it took. Raises what Bind raised; none is bound then. */
+HPyDef_METH(bind_many, "bind_many", HPyFunc_VARARGS)
+static HPy bind_many_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
+{
+    (void)self;
+    int64_t given[4];
+    if (read_integers(ctx, args, nargs, 4, given) < 0)
+        return HPy_NULL;
+    HPyLab_Binding binding = {
+        .body = (HPyLab_Body)(intptr_t)given[2], .data = NULL, .policy = (HPyLab_Policy)given[3], .captured = HPy_NULL,
+    };
+    HPyLab_Callback *callbacks = (HPyLab_Callback *)(intptr_t)given[0];
+    int64_t begin = now_ns();
+    for (int64_t i = 0; i < given[1]; i++)
+        if (HPyLab_Bind(ctx, &binding, &callbacks[i]) < 0) {
+            while (i-- > 0)
+                HPyLab_Unbind(ctx, &callbacks[i]);
+            return HPy_NULL;
+        }
+    return HPyLong_FromInt64_t(ctx, now_ns() - begin);
+}
+
+/* unbind_many(callbacks, order, count) -> int: give back what bind_many() made, in the order of the indices, [count] of
+   int64_t, at [order]; the nanoseconds that it took. */
+HPyDef_METH(unbind_many, "unbind_many", HPyFunc_VARARGS)
+static HPy unbind_many_impl(HPyContext *ctx, HPy self, const HPy *args, size_t nargs)
+{
+    (void)self;
+    int64_t given[3];
+    if (read_integers(ctx, args, nargs, 3, given) < 0)
+        return HPy_NULL;
+    HPyLab_Callback *callbacks = (HPyLab_Callback *)(intptr_t)given[0];
+    const int64_t *order = (const int64_t *)(intptr_t)given[1];
+    int64_t begin = now_ns();
+    for (int64_t i = 0; i < given[2]; i++)
+        HPyLab_Unbind(ctx, &callbacks[order[i]]);
+    return HPyLong_FromInt64_t(ctx, now_ns() - begin);
+}
+
+/* ---- the module */
+
 /* The runtime half's table: a capsule, or an integer where the interpreter's HPy has its capsule functions elsewhere. */
 static const void *table_address(HPyContext *ctx, HPy table)
 {
@@ -186,7 +239,7 @@ static int module_exec_impl(HPyContext *ctx, HPy module)
     return HPyLab_Init(ctx);
 }
 
-static HPyDef *defines[] = {&module_exec, &drive, &bind_for_good, &unbind_again, NULL};
+static HPyDef *defines[] = {&module_exec, &drive, &bind_for_good, &unbind_again, &bind_many, &unbind_many, NULL};
 
 static HPyGlobal *globals[] = {&hpylab_captured_object, NULL};
 

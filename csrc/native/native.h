@@ -66,4 +66,30 @@ int native_on_new_thread(native_driver driver, native_run *run);
    up here, so that the loop is the same machine code for all of them. */
 int native_call_loop(native_run *run);
 
+/* ---- closures of libffi, to set beside a runtime's own */
+
+/* libffi's functions, found by the caller, and a call interface [cif] of one int64_t argument and an int64_t result; a closure
+   takes [size] bytes. */
+typedef struct {
+    void *(*allocate)(unsigned long size, void **code);
+    int (*prepare)(void *closure, void *cif, void (*function)(void *cif, void *result, void **arguments, void *data), void *data,
+                   void *code);
+    void (*release)(void *closure);
+    void *cif;
+    unsigned long size;
+} native_closure_api;
+
+/* What is released, and what is called. */
+typedef struct {
+    void *closure;
+    int64_t (*code)(int64_t arg);
+} native_closure;
+
+/* Make [count] closures in [made], each of which answers its argument and one more. The nanoseconds that it took, or -1 where
+   libffi refused one; none is left then. */
+int64_t native_make_closures(const native_closure_api *api, native_closure *made, int64_t count);
+
+/* Release [count] of [made], in the order of the indices at [order]. The nanoseconds that it took. */
+int64_t native_release_closures(const native_closure_api *api, native_closure *made, const int64_t *order, int64_t count);
+
 #endif

@@ -63,6 +63,20 @@ void native_watch(native_witness *begin);
 void native_disturbed(const native_witness *begin, native_run *run);
 int native_on_new_thread(native_driver driver, native_run *run);
 int native_call_loop(native_run *run);
+typedef struct {
+    void *(*allocate)(unsigned long size, void **code);
+    int (*prepare)(void *closure, void *cif, void (*function)(void *cif, void *result, void **arguments, void *data), void *data,
+                   void *code);
+    void (*release)(void *closure);
+    void *cif;
+    unsigned long size;
+} native_closure_api;
+typedef struct {
+    void *closure;
+    int64_t (*code)(int64_t arg);
+} native_closure;
+int64_t native_make_closures(const native_closure_api *api, native_closure *made, int64_t count);
+int64_t native_release_closures(const native_closure_api *api, native_closure *made, const int64_t *order, int64_t count);
 """
 
 # What runtime half and extension half were built from: HPyLab_SPEC.
