@@ -129,6 +129,28 @@ def test_interpreters_come_and_go(everywhere):
     everywhere("thousand", flat, since=(3, 8), count=INTERPRETERS)
 
 
+def test_without_a_context(everywhere):
+    """Where no extension offered a context an ambient acquisition is refused on every kind of thread, and changes nothing."""
+    everywhere("unoffered", [[-1, 0, -1, 0, -1, 0], [0, -1, 0, -1, 0, -1, -1, 0], [-1, 0, -1, 0, -1, -1]])
+
+
+def test_interpreters_of_pythons_module(everywhere):
+    """One that Python's own module made runs code, and ends, after threads of each kind visited it; then it is refused."""
+    def right(answer):
+        b, answers, foreign, states = answer
+        there = [0, b, 0, A, 0, 0]
+        return answers == [there] * 3 and foreign == [*there, 0, 0, -1, -1] and states == 1
+    everywhere("managed", right, since=(3, 8))
+
+
+def test_imported_into_a_sub_interpreter_alone(everywhere):
+    """Then the main one is known all the same: PyGILState_Ensure of others leads there, before that interpreter ended and after."""
+    def right(answer):
+        b, views, foreign, states = answer
+        return views == 2 and foreign == [0, b, 0, b, 0, 0, 0, 0, 0, A, 0, 0, -1, -1] and states == 1
+    everywhere("sub_alone", right, since=(3, 8))
+
+
 def test_own_gil(everywhere):
     """An interpreter with a GIL of its own is refused with the reason; a thread there can still enter the main one's by token."""
     def refused(answer):
@@ -146,6 +168,17 @@ def test_end_inside_a_sub_interpreter(everywhere):
 
 
 # ---- foreign threads ----
+
+def test_thread_specific_destructors(everywhere):
+    """Destructors of other libraries' keys, older and newer than the runtime half's, acquire and call PyGILState_Ensure."""
+    acquired, ensured = [0, A, 0, 0, 0, 0, -1], [0, A, 0, 0]
+
+    def right(answer):
+        seen, states, records = answer
+        return states == 1 and records == 1 and all(each in (acquired, ensured) for found in seen.values() for each in found) \
+            and len(seen) == 14
+    everywhere("destructors", right, since=(3, 8), count=300)
+
 
 @pytest.mark.parametrize("ended_inside", [False, True])
 def test_short_threads(everywhere, ended_inside):

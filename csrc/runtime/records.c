@@ -66,6 +66,9 @@ static void unlink_record(hpyrt_record *record)
 static void end_thread(void *argument)
 {
     hpyrt_record *record = argument;
+    hpyrt_leave_all(record);
+    if (hpyrt_may_come_back(record) && pthread_setspecific(thread_end, record) == 0)
+        return;
     hpyrt_end_thread(record);
     pthread_mutex_lock(&hpyrt_mutex);
     unlink_record(record);

@@ -72,7 +72,12 @@ static inline hpyrt_record *hpyrt_ready_record(void)
 /* For each implementation to define. */
 /* The calling thread is about to have a record. 0, or -1 when there is no memory. */
 int hpyrt_begin_thread(void);
-/* The calling thread ends with [record]: undo what its open acquisitions changed, without waiting for the GIL. */
+/* The calling thread begins to end with [record]: undo what its open acquisitions changed, without waiting for the GIL. */
+void hpyrt_leave_all(hpyrt_record *record);
+/* Whether it may acquire again before it is gone, so that its record has to wait for another round of thread-specific
+   destructors. */
+bool hpyrt_may_come_back(hpyrt_record *record);
+/* It ends now, without waiting for the GIL. */
 void hpyrt_end_thread(hpyrt_record *record);
 bool hpyrt_is_attached(void);
 /* In a child process, whose only thread is the calling one, with [record] or NULL. hpyrt_mutex is not held, and not needed. */

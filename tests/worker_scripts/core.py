@@ -10,7 +10,7 @@ import os
 import sys
 
 (ATTACH, AMBIENT, DETACH, NEST, UNNEST, ENSURE, RELEASE, SAVE, RESTORE, EXEC, WHERE, STATE, SLOT, WAIT, POST, END_THREAD, FORK,
- END_CHILD, USLEEP, CLOSE, CALL_BACK) = range(21)
+ END_CHILD, USLEEP, CLOSE, CALL_BACK, AT_END) = range(22)
 
 PYPY = sys.implementation.name == "pypy"
 PLAIN, ATTACHED_ONLY = 0, 1     # policies
@@ -36,9 +36,9 @@ hpylab_runtime, core = load("hpylab_runtime"), load("core")
 class Core:
     """The thread core, loaded into this interpreter; a method for each function of core_module.c that takes steps."""
 
-    def __init__(self, path):
+    def __init__(self, path, with_runtime=True):
         self.path, names = path, {}
-        exec(SOURCE % path, names)
+        exec((SOURCE if with_runtime else SOURCE.replace('hpylab_runtime, core = load("hpylab_runtime"), ', "core = ")) % path, names)
         self.c = names["core"]
         self.started = []       # programs of threads that may still run
 
@@ -56,6 +56,9 @@ class Core:
                 step.event = rest.pop(0)
             if rest and kind in (AMBIENT, NEST, UNNEST, USLEEP):
                 step.number = rest.pop(0)
+            if kind == AT_END:
+                step.number, program = rest
+                step.event, rest = ctypes.addressof(program), [len(program)]
             step.expected = rest.pop(0) if rest else 0
         return array
 

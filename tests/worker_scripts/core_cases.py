@@ -5,8 +5,8 @@ import os
 import sys
 import threading
 
-from core import (AMBIENT, ATTACH, ATTACHED_ONLY, CALL_BACK, CLOSE, DETACH, END_CHILD, END_THREAD, ENSURE, EXEC, FORK, NEST, PLAIN, POST, PYPY,
-                  RELEASE, RESTORE, SAVE, SLOT, UNNEST, USLEEP, WAIT, WHERE, Core, ManagedSub, Sub, resident_bytes)
+from core import (AMBIENT, AT_END, ATTACH, ATTACHED_ONLY, CALL_BACK, CLOSE, DETACH, END_CHILD, END_THREAD, ENSURE, EXEC, FORK, NEST, PLAIN,
+                  POST, PYPY, RELEASE, RESTORE, SAVE, SLOT, UNNEST, USLEEP, WAIT, WHERE, Core, ManagedSub, Sub, resident_bytes)
 
 
 def made(core):
@@ -108,6 +108,46 @@ def other_library(libraries, path):
     return b.id, answers, core.settled(1)
 
 
+def unoffered(libraries, path):
+    """What ambient acquisitions answer where no extension has offered a context, before and after one by origin."""
+    core = Core(path)
+    origin = core.c.origin(PLAIN)
+    steps = (AMBIENT, 0), (ATTACH, origin), (AMBIENT, 0), DETACH, (AMBIENT, 0), WHERE
+    return core.here(*steps), core.here(SAVE, *steps, RESTORE), core.foreign(*steps)
+
+
+def managed(libraries, path):
+    """Visits of one that Python's own module made, by a thread of each kind; it runs code on, and ends: (b, what they saw)."""
+    core = Core(path)
+    a = made(core)
+    b = ManagedSub(core)
+    visit = (ATTACH, b.origin), WHERE, (ATTACH, a), WHERE, DETACH, DETACH
+    visited, leave = core.events(2)
+    program, thread = core.start(*visit, (POST, visited), (WAIT, leave), (ATTACH, b.origin), WHERE)
+    core.c.wait(visited)
+    answers = core.here(*visit), core.here(SAVE, *visit, RESTORE)[1:-1], on_python_thread(lambda: core.here(*visit))
+    b.run("import threading; threading.current_thread()")
+    b.end()
+    core.c.post(leave)
+    core.c.join(thread)
+    return b.id, answers, [step.result for step in program], core.settled(1)
+
+
+def sub_alone(libraries, path):
+    """(b, views, what a foreign thread saw) where the runtime half was imported into a sub-interpreter alone, which then ends."""
+    core = Core(path, with_runtime=False)
+    b = ManagedSub(core)
+    views = core.c.counts()[1]
+    ready, go = core.events(2)
+    program, thread = core.start((ATTACH, b.origin), WHERE, ENSURE, WHERE, RELEASE, DETACH, (POST, ready), (WAIT, go), ENSURE, WHERE,
+                                 (EXEC, "import sys; sys.modules"), RELEASE, (ATTACH, b.origin), WHERE)
+    core.c.wait(ready)
+    b.end()
+    core.c.post(go)
+    core.c.join(thread)
+    return b.id, views, [step.result for step in program], core.settled(1)
+
+
 def thousand(libraries, path, count):
     """(bytes grown over [count] interpreters that threads visited, over as many that nobody did, what visits answered, counts).
 
@@ -204,6 +244,30 @@ def short_threads(libraries, path, count, ended_inside):
     answers = core.many(count, *steps)
     core.here(SAVE, (ATTACH, origin), DETACH, RESTORE)
     return core.settled(1) - states, resident_bytes() - before - control, core.c.counts()[0], answers[:4]
+
+
+def destructors(libraries, path, count):
+    """What thread-specific destructors of [count] threads see that acquire, or call PyGILState_Ensure, when their thread ends.
+
+    By which keys (0: older than the runtime half's, 1: newer), and with an acquisition before or without: the results, and how
+    many thread states and records are left.
+    """
+    core = Core(path)
+    origin = made(core)
+    ctypes.PyDLL(path).core_make_newer_key()
+    use = (EXEC, "import threading; threading.local().x = [1]")
+    acquire = core.program((ATTACH, origin), WHERE, use, ENSURE, RELEASE, DETACH, WHERE)
+    ensure = core.program(ENSURE, WHERE, use, RELEASE)
+    seen = {}
+    for name, at_end in (("acquire, older", {0: acquire}), ("acquire, newer", {1: acquire}), ("ensure, older", {0: ensure}),
+                         ("ensure, newer", {1: ensure}), ("acquire, both", {0: acquire, 1: acquire}),
+                         ("ensure, acquire", {0: ensure, 1: acquire}), ("acquire, ensure", {0: acquire, 1: ensure})):
+        for before in ((), ((ATTACH, origin), DETACH)):
+            core.many(count, *((AT_END, key, program) for key, program in at_end.items()), *before)
+            core.here(SAVE, (ATTACH, origin), DETACH, RESTORE)
+            seen[name + ", after an acquisition" * bool(before)] = [
+                [step.result for step in program] for program in at_end.values()]
+    return seen, core.settled(1), core.c.counts()[0]
 
 
 def callbacks(libraries, path):

@@ -109,6 +109,27 @@ static int64_t acquire(core_step *step)
     return 0;
 }
 
+/* ---- at the end of a thread */
+
+static pthread_key_t keys[2];
+
+static void do_at_end(void *value)
+{
+    const core_step *step = value;
+    core_run((core_step *)(void *)step->event, step->expected);
+}
+
+/* When the library is loaded: before the runtime half makes its own. */
+__attribute__((constructor)) static void make_older_key(void)
+{
+    pthread_key_create(&keys[0], do_at_end);
+}
+
+void core_make_newer_key(void)
+{
+    pthread_key_create(&keys[1], do_at_end);
+}
+
 static void run(core_step *first, core_step *end, open_calls *open)
 {
     for (core_step *step = first; step < end; step++) {
@@ -127,6 +148,7 @@ static void run(core_step *first, core_step *end, open_calls *open)
             case CLOSE: hpyrt_close_origin(step->origin); step->result = step->origin->owner == NULL; break;
             case CALL_BACK: ((void (*)(void))step->event)(); break;
             case FORK: step = split(step, end, run, open); break;
+            case AT_END: pthread_setspecific(keys[step->number], step); break;
             case END_THREAD: pthread_exit(NULL);
             case END_CHILD: break;
         }

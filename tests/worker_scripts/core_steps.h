@@ -8,11 +8,12 @@
 
 typedef enum {
     ATTACH, AMBIENT, DETACH, NEST, UNNEST, ENSURE, RELEASE, SAVE, RESTORE, EXEC, WHERE, STATE, SLOT, WAIT, POST, END_THREAD, FORK,
-    END_CHILD, USLEEP, CLOSE, CALL_BACK,
+    END_CHILD, USLEEP, CLOSE, CALL_BACK, AT_END,
 } core_kind;
 
 /* [origin]: of ATTACH, NEST, CLOSE; [number]: the policy of AMBIENT, how many of NEST, UNNEST, USLEEP; [text]: of EXEC;
-   [event]: of WAIT and POST, and the function of CALL_BACK.
+   [event]: of WAIT and POST, and the function of CALL_BACK; of AT_END the first of [expected] steps that a thread-specific
+   destructor of the thread does, of a key made before that of the runtime half ([number] 0) or after it (1).
    [result] is written: 0, -1 for a refusal or an exception; the interpreter's id of AMBIENT and WHERE; an address of STATE and
    SLOT; how many of NEST; a child's exit status of FORK, which is 0 if all its results are as [expected]. */
 typedef struct {
@@ -25,6 +26,9 @@ typedef struct {
 } core_step;
 
 __attribute__((visibility("default"))) void core_run(core_step *steps, int64_t count);
+
+/* To be called once the runtime half has its own, before AT_END with 1. */
+__attribute__((visibility("default"))) void core_make_newer_key(void);
 
 /* An origin of the interpreter that the calling thread is attached to. NULL: it has no view. */
 hpyrt_origin *core_new_origin(int64_t policy);

@@ -52,7 +52,7 @@ struct _HPyContextReference_s {
 
 /* Make a reference to the interpreter of [ctx] and to the kind of context that [ctx] is (universal, debug, trace). The caller
    owns it and gives it to HPyContextReference_Close; it does not keep the interpreter alive. Returns NULL with an exception
-   set on [ctx] when there is no memory. */
+   set on [ctx] when there is no memory, or none can be made here. */
 HPyLab_API(token, CREATE, TABLE)
 HPyContextReference HPy_GetContextReference(HPyContext *ctx);
 
@@ -69,7 +69,7 @@ HPyLab_API(token, ACQUIRE, INLINE)
 static inline HPyContext *HPy_EnterContextFrom(HPyContextReference reference)
 {
     HPyLab_REFUSE_UNLESS(reference != NULL, NULL);
-    return reference->_enter(reference);
+    return __atomic_load_n(&reference->_enter, __ATOMIC_ACQUIRE)(reference);     /* another thread may be closing it */
 }
 
 /* Give [reference] back. Threads that are inside an acquisition of it stay there. Any context and any interpreter will do.

@@ -84,7 +84,7 @@ static HPyContextReference make(HPyContext *ctx, hpyrt_policy policy)
         hpyrt_give_origin(&unused, &made->origin);
         return NULL;
     }
-    made->token._enter = enter_from;
+    __atomic_store_n(&made->token._enter, enter_from, __ATOMIC_RELEASE);
     return &made->token;
 }
 
@@ -105,7 +105,7 @@ int ctx_ContextReference_Close(HPyContext *ctx, HPyContextReference token)
                                                                : "the context reference was closed before");
         return -1;
     }
-    token->_enter = refuse;
+    __atomic_store_n(&token->_enter, refuse, __ATOMIC_RELEASE);     /* a thread that is not attached may be reading it */
     hpyrt_close_origin(&((reference *)(void *)token)->origin);
     return 0;
 }

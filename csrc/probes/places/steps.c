@@ -8,6 +8,9 @@
 #define MOST 80         /* of what a program has open at one level */
 #define CHILD_S 10      /* until a child is taken for hung */
 
+/* A function of a proposal that takes back what it made. */
+typedef int call_with_context(HPyContext *ctx, void *given);
+
 /* What a thread has open of the C API. */
 typedef struct {
     PyGILState_STATE ensured[MOST];
@@ -143,6 +146,28 @@ static int64_t look(step_kind kind)
     return kind == STEP_STATE ? (int64_t)(intptr_t)own_state() : count_states();
 }
 
+/* PyPy has no other interpreter to visit. */
+static int64_t visit(const PyThreadState *there)
+{
+#ifdef PYPY_VERSION
+    (void)there;
+    return -1;
+#else
+    PyThreadState *own = PyThreadState_New(there->interp);
+    if (own == NULL)
+        return -1;
+    PyEval_RestoreThread(own);
+    return 0;
+#endif
+}
+
+static int64_t depart(void)
+{
+    PyThreadState_Clear(PyThreadState_Get());
+    PyThreadState_DeleteCurrent();
+    return 0;
+}
+
 static int64_t of_the_c_api(step_kind kind, open_calls *open)
 {
     switch (kind) {
@@ -163,6 +188,9 @@ static int64_t do_one(step *at, HPyContext *ctx, open_calls *open)
         case STEP_RUN: return run_source(at->target);
         case STEP_WAIT: return sem_wait(at->target);
         case STEP_POST: return sem_post(at->target);
+        case STEP_CALL: return ((call_with_context *)at->target)(ctx, (void *)(intptr_t)at->times);
+        case STEP_VISIT: return visit(at->target);
+        case STEP_DEPART: return depart();
         case STEP_INTERPRETER: case STEP_STATE: case STEP_STATES: return look((step_kind)at->kind);
         default: return of_the_c_api((step_kind)at->kind, open);
     }

@@ -32,6 +32,9 @@ typedef enum {
     STEP_POST,          /* the event [target] */
     STEP_HAMMER,        /* STEP_FIRE, again and again, up to [times] times or until the status is not 0 */
     STEP_FORK,          /* do the [count] steps that follow in a child: its exit status, 0 if all came to what they should */
+    STEP_CALL,          /* the function [target] with the context of the innermost callback and the address [times]: its status */
+    STEP_VISIT,         /* attach to the interpreter of the thread state [target], with a new one: 0, or -1 */
+    STEP_DEPART,        /* the end of the innermost visit, and of its thread state */
 } step_kind;
 
 /* A callback that did not run the program that it was called with. */

@@ -28,6 +28,10 @@ void hpyrt_set_slot(PyThreadState *state)
 void hpyrt_stand_back(PyThreadState *state)
 {
 #if PY_VERSION_HEX < 0x030D0000
+#if PY_VERSION_HEX >= 0x030C0000
+    if (Py_Version >= 0x030C0100)       /* the one that runs, which may be a later one than that of the headers */
+        return;
+#endif
 #if PY_VERSION_HEX < 0x030B0000
     PyThreadState **first = &state->interp->tstate_head;
 #else

@@ -84,7 +84,7 @@ PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view, bool
         hpyrt_stand_back(state);
     *kept = (hpyrt_kept){.state = state, .view = view, .next_of_thread = record->own.kept};
     record->own.kept = kept;
-    if (is_first)
+    if (is_first && !record->own.is_ending)
         record->own.home = kept;
     pthread_mutex_lock(&hpyrt_mutex);
     link_kept(kept);

@@ -1,6 +1,8 @@
 /* Attaching and detaching, on the way that is not fast: see threads.h. */
 #include "runtime.h"
 
+#include <limits.h>
+
 /* ---- which thread state ---- */
 
 /* What is in the gilstate slot of [record]'s thread. Looking there costs a tenth of an acquisition, and is left out where a state
@@ -44,9 +46,10 @@ static PyThreadState *attach_new(hpyrt_record *record, hpyrt_view *view, PyThrea
 {
     hpyrt_view *main = hpyrt_main_view;
     /* PyGILState_Ensure of another library means the main interpreter: so a foreign thread's slot starts with a state there */
-    if (*slot == NULL && main != NULL && main != view && (*slot = hpyrt_keep_new_state(record, main, true)) == NULL)
+    if (*slot == NULL && main != NULL && main != view && (*slot = hpyrt_kept_state(record, main)) == NULL
+            && (*slot = hpyrt_keep_new_state(record, main, true)) == NULL)
         return NULL;
-    bool by_way = HPYRT_FIRST_STATE_IS_USED && current == NULL && main != NULL && main != view;
+    bool by_way = HPYRT_FOUND_STATE_IS_USED && current == NULL && main != NULL && main != view;
     if (by_way)
         PyEval_RestoreThread(*slot);
     PyThreadState *state = hpyrt_keep_new_state(record, view, *slot == NULL);
@@ -95,6 +98,9 @@ static int cross(hpyrt_record *record, hpyrt_view *view, hpyrt_origin *origin, P
     if (slot == NULL)
         slot = slot_of(record);
     PyThreadState *state = find_state(record, view, slot);
+    if (state != NULL && slot == NULL)
+        hpyrt_forget_slot(state);
+    record->own.has_crossed = true;
     if (state == NULL)
         state = attach_new(record, view, current, &slot);
     else if (current != NULL)
@@ -263,14 +269,16 @@ hpyrt_view *hpyrt_attach_ambient_slow(hpyrt_policy policy)
 static void leave(hpyrt_record *record, const hpyrt_frame *frame, bool is_last)
 {
     PyThreadState *state = frame->change.state, *slot = frame->change.slot;
+    bool has_other = slot != NULL && slot != state;
     if (is_last)
         PyThreadState_Clear(state);
-    if (HPYRT_SLOT_FOLLOWS) {
-        if (slot != NULL && slot != state)
-            PyThreadState_Swap(slot);
-    } else if (slot != state && slot != NULL)
+    if (HPYRT_SLOT_FOLLOWS && has_other)
+        PyThreadState_Swap(slot);
+    else if (has_other)
         hpyrt_set_slot(slot);
-    if (is_last)
+    if (is_last && HPYRT_SLOT_FOLLOWS && has_other)
+        PyThreadState_Delete(state);
+    if (is_last && !(HPYRT_SLOT_FOLLOWS && has_other))
         PyThreadState_DeleteCurrent();
     else
         PyEval_SaveThread();
@@ -319,13 +327,26 @@ bool hpyrt_is_attached(void)
     return is_attached(hpyrt_current_state(), &slot);
 }
 
-int hpyrt_begin_thread(void)
+/* The C library's own, which C++ destroys thread-locals with; weak where it has none. */
+extern int __cxa_thread_atexit_impl(void (*function)(void *), void *argument, void *library) __attribute__((weak));
+extern void *__dso_handle;
+
+/* Before any thread-specific value is cleared, of which the gilstate slot is one up to 3.14. */
+static void look_at_slot_from_now_on(void *unused)
 {
-    return 0;
+    (void)unused;
+    if (hpyrt_this_thread != NULL) {
+        hpyrt_this_thread->own.is_ending = true;
+        hpyrt_this_thread->own.home = NULL;
+    }
 }
 
-/* The gilstate slot is empty by now: glibc clears all thread-specific values before it runs their destructors. */
-void hpyrt_end_thread(hpyrt_record *record)
+int hpyrt_begin_thread(void)
+{
+    return __cxa_thread_atexit_impl != NULL ? __cxa_thread_atexit_impl(look_at_slot_from_now_on, NULL, &__dso_handle) : 0;
+}
+
+void hpyrt_leave_all(hpyrt_record *record)
 {
     const PyThreadState *current = hpyrt_current_state();
     bool is_inside = hpyrt_depth(record) > 0 && current != NULL && current == record->top[-1].change.state
@@ -335,7 +356,23 @@ void hpyrt_end_thread(hpyrt_record *record)
             hpyrt_take_back(frame->lent);
     if (is_inside)
         PyEval_SaveThread();        /* or nobody would ever hold the GIL again */
+    pthread_mutex_lock(&hpyrt_mutex);
     hpyrt_drop_guards(record);
+    record->top = record->frames;
+    pthread_mutex_unlock(&hpyrt_mutex);
+}
+
+/* Destructors of other libraries may run after ours, in this round of them or in the next, and acquire or call PyGILState_Ensure,
+   which enters with the state in the slot. So what is kept is buried in a round in which nothing came. */
+bool hpyrt_may_come_back(hpyrt_record *record)
+{
+    bool may = record->own.kept != NULL && (record->own.rounds == 0 || record->own.has_crossed);
+    record->own.has_crossed = false;
+    return may && ++record->own.rounds < PTHREAD_DESTRUCTOR_ITERATIONS;
+}
+
+void hpyrt_end_thread(hpyrt_record *record)
+{
     hpyrt_bury_kept(record);
 }
 

@@ -25,6 +25,9 @@ typedef struct {
     hpyrt_view *last;           /* of the interpreter that an acquisition, or its end, last attached the thread to */
     hpyrt_kept *kept;
     hpyrt_kept *home;           /* the one that got into the gilstate slot when it was made */
+    bool is_ending;             /* its thread-specific values may be gone any time */
+    bool has_crossed;           /* since the thread began to end, or its last round of that */
+    int rounds;                 /* of thread-specific destructors */
     PyInterpreterGuard *guard;  /* of the way in or out that the thread is on, under HPYRT_PEP_788 */
     hpyrt_view *seen;           /* where the thread was when it was last seen attached by somebody else (up to 3.11) */
     PyThreadState *seen_state;
@@ -169,7 +172,7 @@ static inline hpyrt_view *hpyrt_attach_ambient(hpyrt_policy policy)
 {
     hpyrt_record *record = hpyrt_this_thread;
     hpyrt_view *last = record != NULL ? record->own.last : NULL;
-    if (__builtin_expect(last != NULL && hpyrt_push_nothing(record, last, NULL), 1))
+    if (__builtin_expect(last != NULL && last->context != NULL && hpyrt_push_nothing(record, last, NULL), 1))
         return last;
     return hpyrt_attach_ambient_slow(policy);
 }

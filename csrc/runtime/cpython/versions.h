@@ -18,13 +18,14 @@
    attaches has to be written there, and what was there written back. */
 #define HPYRT_SLOT_FOLLOWS HPYRT_STATE_IS_THREAD_LOCAL
 
-/* Up to 3.11 an interpreter other than the main one cannot end while a second thread state is in it, so that none may be kept
-   there. */
-#define HPYRT_KEEPS_ANYWHERE HPYRT_STATE_IS_THREAD_LOCAL
+/* Up to 3.11 an interpreter other than the main one cannot end while a second thread state is in it, and in 3.12 it ends on
+   whichever Python finds first: on the last there where it is destroyed, on the first where it is given up. None may be kept. */
+#define HPYRT_KEEPS_ANYWHERE (PY_VERSION_HEX >= 0x030D0000)
 
-/* Up to 3.12 Python's own module for interpreters runs code in one, and ends it, on whichever thread state is first there: a new
-   one of ours, which comes first, is made and moved to the end with the GIL held. */
-#define HPYRT_FIRST_STATE_IS_USED (PY_VERSION_HEX < 0x030D0000)
+/* Up to 3.12 Python's own module for interpreters runs code in one, and ends it, on a thread state that it finds there: up to
+   3.12.0 the first, and so a new one of ours, which comes first, is moved to the end; then the last. It is made, and moved, with
+   the GIL held. */
+#define HPYRT_FOUND_STATE_IS_USED (PY_VERSION_HEX < 0x030D0000)
 
 /* 3.15 has guards of its own against finalization (PEP 788), which each acquisition that attaches takes behind ours. Alone they
    would not do: new ones are granted as long as others are open, and so the interpreter never ends. */
@@ -85,6 +86,16 @@ static inline bool hpyrt_is_in_slot(const PyThreadState *state)
 static inline bool hpyrt_is_finalizing(void)
 {
     return !Py_IsInitialized();
+}
+
+/* The gilstate slot of the calling thread, which ends, was cleared behind the back of its [state]: let attaching write it anew. */
+static inline void hpyrt_forget_slot(PyThreadState *state)
+{
+#if HPYRT_SLOT_FOLLOWS
+    state->_status.bound_gilstate = 0;
+#else
+    (void)state;
+#endif
 }
 
 /* Free [state], which no thread uses any more and which another thread made. The calling thread is attached to the

@@ -85,14 +85,9 @@ static int tie(hpyrt_view *view)
     return status;
 }
 
-int hpyrt_open_view(void)
+/* Attached to [interpreter]. 0, or -1 with an exception. */
+static int open_view(PyInterpreterState *interpreter)
 {
-    PyInterpreterState *interpreter = PyThreadState_Get()->interp;
-    if (hpyrt_has_own_gil(interpreter)) {
-        PyErr_SetString(PyExc_ImportError, "this interpreter has a GIL of its own, and HPy cannot be imported into such a one; "
-                        "make it with the main interpreter's GIL");
-        return -1;
-    }
     if (hpyrt_view_of(interpreter) != NULL)
         return 0;
     hpyrt_view *view = hpyrt_prepare_records() == 0 ? calloc(1, sizeof *view) : NULL;
@@ -115,4 +110,37 @@ int hpyrt_open_view(void)
     view->next = views;
     views = view;
     return 0;
+}
+
+/* Attached to another interpreter. 0, or -1 with an exception. */
+static int open_main_view(void)
+{
+    PyThreadState *visitor = hpyrt_is_finalizing() ? NULL : PyThreadState_New(PyInterpreterState_Main());
+    int status = -1;
+    if (visitor != NULL) {
+        PyThreadState *here = PyThreadState_Swap(visitor);
+        status = open_view(visitor->interp);
+        PyErr_Clear();
+        PyThreadState_Clear(visitor);
+        PyThreadState_Swap(here);
+        PyThreadState_Delete(visitor);
+    }
+    if (status < 0)
+        PyErr_SetString(PyExc_ImportError, "the runtime half cannot be initialised in the main interpreter, which finalizes or "
+                        "has no memory");
+    return status;
+}
+
+int hpyrt_open_view(void)
+{
+    PyInterpreterState *interpreter = PyThreadState_Get()->interp;
+    if (hpyrt_has_own_gil(interpreter)) {
+        PyErr_SetString(PyExc_ImportError, "this interpreter has a GIL of its own, and HPy cannot be imported into such a one; "
+                        "make it with the main interpreter's GIL");
+        return -1;
+    }
+    /* the main interpreter decides how the process ends, and threads that Python never saw have their first state there */
+    if (hpyrt_main_view == NULL && interpreter != PyInterpreterState_Main() && open_main_view() < 0)
+        return -1;
+    return open_view(interpreter);
 }

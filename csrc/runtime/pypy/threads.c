@@ -112,6 +112,17 @@ int hpyrt_begin_thread(void)
     return __cxa_thread_atexit_impl != NULL ? __cxa_thread_atexit_impl(let_go, NULL, &__dso_handle) : 0;
 }
 
+void hpyrt_leave_all(hpyrt_record *record)
+{
+    (void)record;
+}
+
+bool hpyrt_may_come_back(hpyrt_record *record)
+{
+    (void)record;
+    return false;
+}
+
 void hpyrt_end_thread(hpyrt_record *record)
 {
     (void)record;
