@@ -59,21 +59,18 @@ class Arm:
         return file_stem(self.id)
 
     def claimed(self, probe: str, words: Collection[str]) -> str:
-        """The outcome that is claimed of [probe] where [words] describe the case; "" for none.
-
-        A condition is ``all``, or words of which each must be among those given; of several that fit the last counts.
-        """
+        """The outcome that is claimed of [probe] where [words] describe the case; "" for none."""
         claim = self.claims.get(probe, "")
-        if isinstance(claim, str):
-            return claim
-        fitting = [outcome for condition, outcome in claim.items() if set(condition.split()) - {"all"} <= set(words)]
-        return fitting[-1] if fitting else ""
+        return claim if isinstance(claim, str) else last_that_fits(claim, words)
 
     def claim_error(self, probe: str, found: str, expected: str) -> SpecError:
         """What is wrong with the claim about [probe], and where."""
         path = self.folder / ("variant.toml" if self.kind == "form" else "arm.toml")
         lines = path.read_text(encoding="utf-8").splitlines()
-        line = next((number for number, text in enumerate(lines, 1) if text.startswith(probe)), 1)
+        own = re.compile(rf"""\s*name\s*=\s*["']{re.escape(self.form)}["']""")
+        start = next((number for number, text in enumerate(lines, 1) if self.kind == "form" and own.match(text)), 1)
+        claim = re.compile(rf"""\s*["']?{re.escape(probe)}["']?\s*[=.]|\s*\[.*\.{re.escape(probe)}\]""")
+        line = next((number for number, text in enumerate(lines, 1) if number >= start and claim.match(text)), start)
         return SpecError(path, line, found, expected)
 
     def lacks(self, requires) -> str | None:
@@ -82,6 +79,12 @@ class Arm:
             if capability not in self.capabilities:
                 return self.why_not.get(capability, f"does not offer {capability}")
         return None
+
+
+def last_that_fits(table: Mapping[str, str], words: Collection[str]) -> str:
+    """The last outcome of [table] whose condition fits: ``all``, or words that are all among [words]. "" where none does."""
+    fitting = [outcome for condition, outcome in table.items() if set(condition.split()) - {"all"} <= set(words)]
+    return fitting[-1] if fitting else ""
 
 
 @dataclass(frozen=True)

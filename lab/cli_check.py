@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from lab.cli_terminal import PYTHON_HELP, Bar, checkout, exit_if_unusable, show, styled
+from lab.cli_terminal import PYTHON_HELP, Bar, checkout, exit_if_unusable, show_in_blocks, styled
 from lab.errors import LabError
 
 
@@ -34,13 +34,13 @@ def check(probes, arms, pythons, policy, mode, debug, slow, gdb):
     taking_part = {arm.id: arm for arm in catalogue.select("arm", arms, every_arm)}
     cases = reading.cases(chosen, taking_part.values(), only)
     if not cases:
-        raise LabError("there is no such case: no probe that was chosen is asked so", "lab check --help; docs/conformance.md says "
-                       "under which policies, in which modes a probe is asked")
+        raise _no_case(chosen, reading.cases(chosen, taking_part.values()), only)
     found, libraries, unusable = venvs.ready(top, pythons, lambda text: click.echo(text, err=True))
     with_debug = conformance.build_debug(top, found, cases, lambda text: click.echo(text, err=True))
     if gdb:
         exit_if_unusable(unusable)
-        os.execvp("gdb", ["gdb", "--args", *conformance.alone(cases, found, libraries, with_debug, top)])
+        able = [case for case in cases if not case.why_not] or cases
+        os.execvp("gdb", ["gdb", "--args", *conformance.alone(able, found, libraries, with_debug, top)])
     broken = []
     for interpreter in found:
         with Bar(len(cases) or 1, lambda elapsed_s, done: elapsed_s * (1 / done - 1) if done else None) as bar:
@@ -63,13 +63,37 @@ def check(probes, arms, pythons, policy, mode, debug, slow, gdb):
         raise SystemExit(1)
 
 
+def _no_case(chosen, every, only):
+    """That the options leave none of [every] case, and what they could say instead."""
+    from lab import probes as reading
+    if not every:
+        return LabError("no probe that was chosen is ever asked of the arms that were", "lab list probes; lab list arms")
+    options = {"policy": "--policy", "mode": "--mode", "debug": "--lab-debug"}
+    given = " ".join(f"{options[axis]} {value}" for axis, values in only.items() for value in values)
+    values = {axis: [value for value in reading.AXES[axis] if value in {case.axes[axis] for case in every}] for axis in options}
+    possible = "; ".join(f"{options[axis]} {' or '.join(found)}" for axis, found in values.items())
+    arms = list(dict.fromkeys(case.arm.id for case in every))
+    of = arms[0] if len(arms) == 1 else f"{len(arms)} arms"
+    probe = f"{chosen[0].name} is not" if len(chosen) == 1 else f"none of {len(chosen)} probes is"
+    return LabError(f"{probe} asked of {of} with {given}",
+                    f"possible are {possible}; docs/conformance.md says how each probe is asked")
+
+
 def _print_matrix(tag, outcomes):
+    """The outcomes as one table, or on a terminal as one below the other, each with as many arms as there is room for."""
     from lab import guarantees
     from rich.table import Table
     found = guarantees.matrix([outcome.as_dict() for outcome in outcomes])
     colours = {"n/a": "dim", "good": "green", "bad": "yellow", "unexpected": "red"}
-    heads = ("probe", *(arm.replace("/", "/\n") for arm in found["arms"]))
-    table = Table(*heads, title=f"conformance, {tag}", title_justify="left", box=None, pad_edge=False)
-    for probe, cells in found["rows"].items():
-        table.add_row(probe, *(styled(cell["text"], colours[cell["kind"]]) for cell in cells))
-    show(table, whole=True)
+
+    def table(arms):
+        made = Table(title=f"conformance, {tag}", title_justify="left", box=None, pad_edge=False)
+        made.add_column("probe", no_wrap=True)
+        for arm in arms:
+            made.add_column(arm.replace("/", "/\n"))
+        for probe, cells in found["rows"].items():
+            made.add_row(probe, *(styled(cell["text"], colours[cell["kind"]])
+                                  for arm, cell in zip(found["arms"], cells) if arm in arms))
+        return made
+
+    show_in_blocks(table, found["arms"])

@@ -29,14 +29,38 @@ def checkout() -> Path:
 
 def show(table, whole=False):
     """Print a table; off a terminal, and where [whole] says so, no column is cut to fit: a line may be too long for one."""
-    from rich.console import Console
-    plain = {"highlight": False, "markup": False}    # scenario[mode=…] is no markup
-    console = Console(**plain)
+    console = _console()
     if whole or not console.is_terminal:
-        console.width = max(console.width, Console(width=WIDEST, **plain).measure(table).maximum)
+        console.width = max(console.width, _width(table))
     with console.capture() as captured:
         console.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def show_in_blocks(table_of, columns):
+    """Print [table_of](some of [columns]) as often as it takes: on a terminal with as many at a time as it is wide enough for.
+
+    Off a terminal all are in one table. A column that is too wide by itself is folded.
+    """
+    console = _console()
+    while columns:
+        count = len(columns)
+        while console.is_terminal and count > 1 and _width(table_of(columns[:count])) > console.width:
+            count -= 1
+        show(table_of(columns[:count]))
+        columns = columns[count:]
+        if columns:
+            click.echo()
+
+
+def _console(**options):
+    from rich.console import Console
+    return Console(highlight=False, markup=False, **options)    # scenario[mode=…] is no markup
+
+
+def _width(table):
+    """The columns of the terminal that [table] takes when nothing is folded."""
+    return _console(width=WIDEST).measure(table).maximum
 
 
 def styled(words, style):

@@ -28,6 +28,8 @@ LIMIT_S = 20.0
 WORKER = Path(__file__).resolve().parent / "worker" / "probe.py"
 # what the debug modes say before they end the process
 _REPORT_OF_THE_LAB = re.compile(r"^HPy Context Lab: .*", re.M)
+_SITE = re.compile(r"^  \S.*, on thread \d+:\n    \S+\+0x[0-9a-f]+", re.M)
+_REMEDY = re.compile(r"^  What to do: \S", re.M)
 _REPORT_OF_HPY = re.compile(r".*(?:Wrong HPy Context|Invalid usage of).*")
 
 
@@ -41,7 +43,8 @@ class Outcome:
     mode: str                       # of HPy
     debug: str                      # of the lab: "off", "on"
     outcome: str                    # of probes.OUTCOMES, "n/a", or probes.BROKEN
-    expected: str                   # what the arm's .toml claims; what the probe expects, where that claims nothing
+    expected: str                   # what the arm's .toml claims; what the probe expects, where that claims nothing. It says
+                                    # "crash: SIGABRT" where another signal than that was expected
     claimed: bool                   # which of the two; an arm answers for either
     detail: str
     output: str                     # what the process wrote, where the outcome is neither "ok" nor "n/a"
@@ -158,7 +161,10 @@ def run_one(suite: Suite, case: Case, executor: ProcessExecutor, limit_s: float 
         except WorkerFailure as failure:
             outcome, detail, output = _ended(case, failure)
     claim = case.claimed(suite.interpreter.tag)
-    return Outcome(case.probe.name, case.arm.id, **case.axes, outcome=outcome, expected=claim or case.probe.expects[case.debug],
+    expected = claim or case.expected
+    if outcome == "crash":
+        expected = probes.for_signal(expected, detail)
+    return Outcome(case.probe.name, case.arm.id, **case.axes, outcome=outcome, expected=expected,
                    claimed=bool(claim), detail=detail, output="" if outcome in ("ok", "n/a") else output,
                    seconds=0.0 if begin is None else time.monotonic() - begin)
 
@@ -168,6 +174,8 @@ def _answered(case: Case, answer: dict) -> tuple[str, str, str]:
     error = answer["error"]
     if error["ending"] and answer["outcome"] in ("ok", "refused", "detected"):
         return _ended(case, WorkerFailure(f"{error['ending']}, after it had answered", last_words=error["last_words"]))
+    if answer["outcome"] == "detected" and _lacks(error["last_words"]):
+        return "wrong", _lacks(error["last_words"]), error["last_words"]
     return answer["outcome"], answer["detail"], error["last_words"]
 
 
@@ -184,7 +192,17 @@ def _ended(case: Case, failure: WorkerError) -> tuple[str, str, str]:
         return "crash", failure.message, said
     if report and case.probe.detects not in report[0]:
         return "wrong", f"another report than {case.probe.detects!r}: {report[0]}", said
+    if report and _lacks(said):
+        return "wrong", _lacks(said), said
     return "detected", (report or of_hpy)[0], said
+
+
+def _lacks(said: str) -> str:
+    """What a report of the lab among the words of a process does not tell that it has to; "" for nothing, or for no report."""
+    report = _REPORT_OF_THE_LAB.search(said)
+    wanted = {"a native stack": _SITE, **({} if "\n…\n" in said else {"what to do": _REMEDY})}    # which may be left out there
+    lacking = [what for what, pattern in wanted.items() if report and not pattern.search(said, report.end())]
+    return f"a report without {' and '.join(lacking)}: {report[0]}" if lacking else ""
 
 
 def command_alone(outcome: Outcome, python: str) -> str:

@@ -57,7 +57,7 @@ def check(top: Path) -> list[Path]:
 def _section(probe: Probe, arms: Mapping[str, Arm]) -> str:
     asked = [(f"of arms that offer {', '.join(probe.requires)}" if probe.requires else "of every arm")
              + f" and whose API has functions of the role {' and '.join(probe.roles)}" * bool(probe.roles),
-             "under the policy it is measured under" if not probe.policies else f"under {' and '.join(probe.policies)}",
+             "under every policy that it serves" if not probe.policies else f"under {' and '.join(probe.policies)}",
              f"in HPy's mode{'s' * (len(probe.modes) > 1)} {', '.join(probe.modes)}",
              f"with the lab's debug mode {' and '.join(probe.debug)}"]
     lines = [f"\n## `{probe.name}`\n", f"**{probe.question}**\n", *([f"{probe.why}\n"] if probe.why else []),
@@ -72,12 +72,8 @@ def _filled(text: str) -> str:
 
 
 def _expected(probe: Probe) -> str:
-    outcomes = list(dict.fromkeys(probe.expects.values()))
-    if len(outcomes) == 1:
-        said = outcomes[0]
-    else:
-        said = ", ".join(f"{outcome} with the lab's debug mode {debug}" for debug, outcome in probe.expects.items())
-    return said + (f'; the report says "{probe.detects}"' if probe.detects else "")
+    otherwise = [f"{outcome} where {condition}" for condition, outcome in probe.expects.items() if condition != "all"]
+    return ", ".join([probe.expects["all"], *otherwise]) + (f'; the report says "{probe.detects}"' if probe.detects else "")
 
 
 def _claim(claim: str | Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lab.analysis.paired import Finding
     from lab.analysis.warmup import Series
     from lab.results import Run
+    from lab.stats import Estimate
 
 
 def cell_id(interpreter: str, benchmark: str, arm: str) -> str:
@@ -38,6 +40,7 @@ def part(column: Column, scenario: Mapping, kinds: Mapping[str, str], warmups: S
         "pairs": _pairs(evidence, scenario),
         "warmup": warmup(column.tag, scenario, kinds, warmups),
         "counts": counted(column.run, column.tag, scenario, kinds),
+        "counters": kernel_counted(column.run, column.tag, scenario, kinds),
     }
 
 
@@ -171,6 +174,41 @@ def _counted_cell(count: Count, channel: str) -> dict:
     added = count.added[channel] if count.added else None
     text = "" if added is None else f"{added:+g}".replace("-", "−") if added else "0"
     return {"exact": added, "added": text, "total": f"{count.low[channel]:g}"}
+
+
+def kernel_counted(run: Run, tag: str, scenario: Mapping, kinds: Mapping[str, str]) -> dict | None:
+    """What the kernel counted in one scenario on one interpreter, and why some is absent; None where nothing was asked."""
+    from lab.analysis import counters
+
+    names, order = answer.benchmarks(scenario), {arm: place for place, arm in enumerate(kinds)}
+    found = [each for each in _all_counters(run) if (each.interpreter, each.scenario) == (tag, scenario["name"])]
+    if not found:
+        return None
+    found.sort(key=lambda each: (names.index(each.benchmark), each.arm != each.reference, order.get(each.arm, len(order))))
+    channels = [name for name in counters.NAMES if any(name in each.total for each in found)]
+    heads = [{"name": name, "per": "" if calls == 1 else f" in {calls:,} calls"}
+             for name, calls in map(counters.NAMES.__getitem__, channels)]
+    rows = [{"benchmark": each.benchmark, "arm": each.arm, "kind": kinds.get(each.arm, "control"),
+             "cells": [(_counter_text(each.added.get(name), True), _counter_text(each.total.get(name), False))
+                       for name in channels]} for each in found]
+    absent = [f"{answer.capital(answer.joined(which))}: absent, {why}." for why, which in counters.absent(run, tag).items()]
+    return {"channels": heads, "rows": rows, "absent": absent, "processes": min(each.processes for each in found)}
+
+
+@functools.lru_cache(maxsize=4)
+def _all_counters(run: Run) -> list:
+    from lab.analysis import counters
+
+    return counters.analyse(run)
+
+
+def _counter_text(estimate: Estimate | None, signed: bool) -> str:
+    """A count for a call with its interval, four figures each."""
+    if estimate is None:
+        return ""
+    point, low, high = (f"{each:{'+' if signed else ''}.4g}" for each in (estimate.point, estimate.low, estimate.high))
+    told = f"{point} [{low}, {high}]" if math.isfinite(estimate.low) else point
+    return told.replace("-", "−")
 
 
 def crosscheck(rows: Sequence[Row], tags: Sequence[str], order: Sequence[str], kinds: Mapping[str, str]) -> list[dict]:

@@ -318,6 +318,10 @@ def _check_answer(answer: dict, wanted: list[dict], arms: Sequence[str], calibra
                 else:
                     found = next(each for each in answer["cells"] if each["benchmark"] == benchmark)
                     values, count = found["arms"][arm]["values"], len(cell["rows"])
+                    loops = found["arms"][arm]["loops"]
+                    if loops != cell["loops"][arm]:
+                        what = f"made {loops} calls in a batch where {cell['loops'][arm]} were asked"
+                        raise WorkerFailure(what, benchmark, arm)
                 sound = len(values) == count and all(math.isfinite(value) and value > 0 for value in values)
             except (KeyError, TypeError, StopIteration):
                 sound, values = False, "nothing that can be read"

@@ -4,26 +4,29 @@ The axes are the policy that an arm is bound under, the mode that HPy loads its 
 built with the lab's debug mode. A probe's file says in constants what it needs and what it is asked for:
 
     REQUIRES    capabilities of the arm; the one constant that must be there
-    POLICIES    default: the policy that the arm is measured under
+    POLICIES    default: every policy that the arm serves
     MODES       of HPy: "universal", "debug", "trace"; default: universal
     DEBUG       of the lab: "off", "on"; default: both
-    EXPECTS     the outcome where the rules of docs/semantics.md are kept, or one for each of DEBUG; default: "ok"
+    EXPECTS     the outcome where the rules of docs/semantics.md are kept, or a table as a claim is, {"all": …, "lab_debug": …};
+                default: "ok"
     ROLES       of its API, what an arm must have besides, as "RELEASE"; default: none
     DETECTS     words of the lab's report that "detected" must come with
     LIMIT_S     seconds until it counts as hung
     SLOW        True: only with --all, or by name
     BARE        True: run() is given the job, with nothing loaded
+    LEAVES      why it leaves behind what a probe must not (lab/worker/probing.py, Left); default: it does not
 """
 
 from __future__ import annotations
 
-import ast
+import difflib
 import re
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import catalogue, spec
+from lab import catalogue, probe_files, spec
 from lab.catalogue import CAPABILITIES, POLICIES, Arm
 from lab.errors import SpecError, UnknownName
 
@@ -32,7 +35,7 @@ OUTCOMES = {
     "refused": "the arm refused, and changed nothing",
     "detected": "a debug mode, the lab's or HPy's, reported the wrong use and ended the process",
     "wrong": "it ran, with the wrong interpreter, handle, flavour or result, or left something behind",
-    "crash": "the process died; the signal is named",
+    "crash": 'the process died; the signal is named, and "crash: SIGABRT" expects or claims that one alone',
     "hang": "the process was not done within its time limit",
 }
 BROKEN = "broken"       # what no arm can claim: the probe failed by itself, and says nothing about the arm
@@ -43,9 +46,12 @@ USUAL = ("attach", "HPy universal", "release")        # as people read the axes:
 AXES = {"policy": POLICIES, "mode": MODES, "debug": DEBUG}
 _WORDS = {**{("policy", value): value for value in POLICIES}, **{("mode", value): f"hpy_{value}" for value in MODES},
           ("debug", "off"): "lab_release", ("debug", "on"): "lab_debug"}
+_CRASH = "crash: "      # before the name of a signal
 _INTERPRETER_WORD = re.compile(r"(cpython|pypy)(\d+\.\d+t?)?")
-_SHAPES = {"REQUIRES": tuple, "POLICIES": tuple, "MODES": tuple, "DEBUG": tuple, "ROLES": tuple, "EXPECTS": (str, dict),
-           "DETECTS": str, "LIMIT_S": (int, float), "SLOW": bool, "BARE": bool}
+_SHAPES = {"REQUIRES": (tuple,), "POLICIES": (tuple,), "MODES": (tuple,), "DEBUG": (tuple,), "ROLES": (tuple,),
+           "EXPECTS": (str, dict), "DETECTS": (str,), "LIMIT_S": (int, float), "SLOW": (bool,), "BARE": (bool,),
+           "LEAVES": (str,)}
+_MEMBERS = {"REQUIRES": CAPABILITIES, "POLICIES": POLICIES, "MODES": MODES, "DEBUG": DEBUG, "ROLES": spec.ROLES}
 PROBES = Path(__file__).resolve().parent / "worker" / "probes"
 
 
@@ -59,10 +65,10 @@ class Probe:
     source: str                     # what follows "Source:", the last paragraph
     requires: tuple[str, ...]       # capabilities an arm must have
     roles: tuple[str, ...]          # what its API must have, of roles.py
-    policies: tuple[str, ...]       # none: the one the arm is measured under
+    policies: tuple[str, ...]       # none: every one that the arm serves
     modes: tuple[str, ...]
     debug: tuple[str, ...]
-    expects: Mapping[str, str]      # lab debug -> outcome
+    expects: Mapping[str, str]      # condition, of which the first is "all" -> outcome
     detects: str
     limit_s: float | None
     slow: bool
@@ -84,10 +90,18 @@ class Case:
     def axes(self) -> dict[str, str]:
         return {"policy": self.policy, "mode": self.mode, "debug": self.debug}
 
+    @property
+    def expected(self) -> str:
+        """The outcome that the probe expects of any arm."""
+        return catalogue.last_that_fits(self.probe.expects, self.words())
+
     def claimed(self, tag: str) -> str:
         """The outcome that the arm's .toml claims on the interpreter with this tag; "" where it claims nothing."""
-        words = {_WORDS[axis] for axis in self.axes.items()} | {tag, re.split(r"\d", tag)[0]}
-        return self.arm.claimed(self.probe.name, words)
+        return self.arm.claimed(self.probe.name, self.words(tag))
+
+    def words(self, tag: str = "") -> set[str]:
+        """What a condition may say of this case, and of the interpreter with this tag if one is given."""
+        return {_WORDS[axis] for axis in self.axes.items()} | ({tag, re.split(r"\d", tag)[0]} if tag else set())
 
 
 def read(folder: Path = PROBES) -> dict[str, Probe]:
@@ -96,51 +110,44 @@ def read(folder: Path = PROBES) -> dict[str, Probe]:
 
 
 def _read(path: Path) -> Probe:
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise SpecError(path, error.lineno or 1, f"no Python: {error.msg}", "a probe (see the files beside it)") from None
-    document = ast.get_docstring(tree)
-    if not document:
-        raise SpecError(path, 1, "no docstring", "a docstring: the question, why it is asked, its source")
-    question, *why = document.split("\n\n")
-    if not why or not why[-1].startswith("Source: "):
+    found = probe_files.read(path, _SHAPES, _MEMBERS)
+    question, *why = found.document.split("\n\n")
+    if not why or not re.match(r"Source: +\S", why[-1]):
         raise SpecError(path, 1, "no source", 'a last paragraph "Source: …" in the docstring')
-    said = _constants(path, tree)
+    said = found.values
+    expects = said.get("EXPECTS", "ok")
+    expects = {"all": expects} if isinstance(expects, str) else expects
+    if not _is_expectation(expects):
+        raise found.error("EXPECTS", "an outcome, or {\"all\": …, condition: …}; outcomes: " + ", ".join(OUTCOMES)
+                          + "; conditions of: " + ", ".join(_WORDS.values()))
     if "REQUIRES" not in said:
         raise SpecError(path, 1, "no REQUIRES", "REQUIRES = (…), a tuple of capabilities")
-    debug, expects = said.get("DEBUG", DEBUG), said.get("EXPECTS", "ok")
-    expects = dict.fromkeys(debug, expects) if isinstance(expects, str) else expects
+    if not found.runs:
+        raise SpecError(path, 1, "no run()", "def run(subject), which asks the question")
     return Probe(path.stem, " ".join(question.split()), "\n\n".join(why[:-1]),
                  " ".join(why[-1].removeprefix("Source: ").split()), said["REQUIRES"], said.get("ROLES", ()),
-                 said.get("POLICIES", ()), said.get("MODES", MODES[:1]), debug, expects, said.get("DETECTS", ""),
-                 said.get("LIMIT_S"), said.get("SLOW", False), path)
+                 said.get("POLICIES", ()), said.get("MODES", MODES[:1]), said.get("DEBUG", DEBUG), expects,
+                 said.get("DETECTS", ""), said.get("LIMIT_S"), said.get("SLOW", False), path)
 
 
-def _constants(path: Path, tree: ast.Module) -> dict:
-    """The constants by their names. Raises SpecError for a value that cannot be."""
-    known = {"REQUIRES": CAPABILITIES, "POLICIES": POLICIES, "MODES": MODES, "DEBUG": DEBUG,
-             "ROLES": spec.ROLES}
-    said = {}
-    for node in tree.body:
-        name = node.targets[0].id if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) else ""
-        if name not in _SHAPES:
-            continue
-        try:
-            said[name] = value = ast.literal_eval(node.value)
-        except ValueError:
-            value = None
-        if type(value) not in (_SHAPES[name] if isinstance(_SHAPES[name], tuple) else (_SHAPES[name],)):
-            raise SpecError(path, node.lineno, f"{name} = {ast.unparse(node.value)}", f"{name} as in lab/probes.py")
-        for each in value if name in known else ():
-            if each not in known[name]:
-                raise SpecError(path, node.lineno, f"{each!r} in {name}", "some of: " + ", ".join(sorted(known[name])))
-        expected = value.values() if isinstance(value, dict) else [value]
-        if name == "EXPECTS" and not (set(expected) <= set(OUTCOMES)
-                                      and (isinstance(value, str) or set(value) == set(said.get("DEBUG", DEBUG)))):
-            raise SpecError(path, node.lineno, f"EXPECTS = {value!r}",
-                            "an outcome, or one for each of DEBUG, which stands above: " + ", ".join(OUTCOMES))
-    return said
+def _is_expectation(table: Mapping) -> bool:
+    """Whether [table] says what to expect of every case."""
+    return (list(table)[:1] == ["all"] and all(is_outcome(outcome) for outcome in table.values())
+            and all(isinstance(condition, str) for condition in table)
+            and set(" ".join(table).split()) - {"all"} <= set(_WORDS.values()))
+
+
+def is_outcome(text: object) -> bool:
+    """Whether [text] can be expected or claimed: one of OUTCOMES, ``crash: SIGSEGV``, or several, any of which may come."""
+    return isinstance(text, str) and all(
+        each in OUTCOMES or each.startswith(_CRASH) and each.removeprefix(_CRASH) in signal.Signals.__members__
+        for each in text.split(ALTERNATIVE))
+
+
+def for_signal(expected: str, ending: str) -> str:
+    """[expected], in which the crash by the signal that [ending] names, the executor's words, is any crash."""
+    named = re.findall(r"\bSIG[A-Z0-9]+", ending)
+    return ALTERNATIVE.join("crash" if each.removeprefix(_CRASH) in named else each for each in expected.split(ALTERNATIVE))
 
 
 def select(wanted: Sequence[str], known: Mapping[str, Probe], slow: bool = False) -> list[Probe]:
@@ -162,15 +169,38 @@ def check_claims(arms: Iterable[Arm], known: Mapping[str, Probe]) -> None:
     for arm in arms:
         for name, claim in arm.claims.items():
             table = {"all": claim} if isinstance(claim, str) else claim
-            if name not in known or not isinstance(table, Mapping) or not all(
-                    set(str(outcome).split(ALTERNATIVE)) <= set(OUTCOMES) for outcome in table.values()):
-                raise arm.claim_error(name, f"the claim {name} = {claim!r}",
-                                      f"a probe ({', '.join(known)}) and of {', '.join(OUTCOMES)} one, or several "
-                                      f"as in \"wrong{ALTERNATIVE}crash\"")
+            if name not in known or not isinstance(table, Mapping) or not table or not all(map(is_outcome, table.values())):
+                near = [] if name in known else difflib.get_close_matches(name, known, n=1)
+                raise arm.claim_error(name, f"the claim {name} = {claim!r}", (f"{near[0]}, or another" if near else "a")
+                                      + f" probe of `lab list probes`, and of {', '.join(OUTCOMES)} one, or several as in "
+                                      f"\"wrong{ALTERNATIVE}{_CRASH}SIGABRT\"")
             for word in " ".join(table).split():
                 if word != "all" and word not in _WORDS.values() and not _INTERPRETER_WORD.fullmatch(word):
                     raise arm.claim_error(name, f"{word!r} in the claim {name}", "all, an interpreter (pypy, cpython3.12) or "
                                           "some of " + ", ".join(_WORDS.values()))
+            _check_conditions(arm, known[name], table)
+
+
+def _check_conditions(arm: Arm, probe: Probe, table: Mapping[str, str]) -> None:
+    """Raise SpecError for a condition that nothing meets, or that never counts because later ones do."""
+    every = cases([probe], [arm])
+    asked = [case for case in every if not case.why_not]
+    if not asked:
+        why = f"cannot be asked: {every[0].why_not}" if every else "is never asked"
+        raise arm.claim_error(probe.name, f"a claim about {probe.name}", f"none, since {arm.id} {why}")
+    numbered = [word for word in " ".join(table).split() if _INTERPRETER_WORD.fullmatch(word)]
+    tags = [tag for tag in dict.fromkeys([*numbered, "cpython", "pypy"]) if arm.abi != "cpython" or not tag.startswith("pypy")]
+    places = [case.words(tag) for case in asked for tag in tags]
+    fitting = [[condition for condition in table if set(condition.split()) - {"all"} <= words] for words in places]
+    for condition in table:
+        those = [each for each in fitting if condition in each]
+        if not condition.split() or not those:
+            said = sorted(set().union(*places) - {"cpython", "pypy", *numbered})
+            raise arm.claim_error(probe.name, f"the condition {condition!r} of the claim {probe.name}, which no case meets",
+                                  f"all, or words that hold at once: {arm.id} is asked with {', '.join(said)}")
+        if all(each[-1] != condition for each in those):
+            raise arm.claim_error(probe.name, f"the condition {condition!r} of the claim {probe.name}, which never counts",
+                                  f"it after {those[0][-1]!r}: of the conditions that hold the last counts")
 
 
 def wanted(**axes: Sequence[str]) -> dict[str, Sequence[str]]:
@@ -192,7 +222,7 @@ def cases(chosen: Iterable[Probe], arms: Iterable[Arm], only: Mapping[str, Seque
     found = []
     for probe in chosen:
         for arm in arms:
-            every = [Case(probe, arm, policy, mode, debug) for policy in probe.policies or arm.policies[:1]
+            every = [Case(probe, arm, policy, mode, debug) for policy in probe.policies or arm.policies
                      for mode in (probe.modes if arm.abi != "cpython" else MODES[:1])
                      for debug in (probe.debug if arm.kind == "form" else DEBUG[:1])]
             every = [case for case in every if all(value in only[axis] for axis, value in case.axes.items())]

@@ -179,12 +179,19 @@ def _ledger(names: Sequence[str], runs: Sequence[Run], by_run: Sequence[Sequence
 
 
 def _cautions(run: Run) -> list[str]:
-    """What nobody has shown about an interpreter, and whether the GIL was on while it was measured."""
+    """What nobody has shown about an interpreter, whether the GIL was on while it was measured, a frequency that changed."""
+    from lab.analysis import cells
+
     state = {tag: metadata.get("lab_gil") for tag, metadata in run.metadata.items()}
     told = {"on": " While this run measured, the GIL was on: a module that was loaded took it back.",
             "off": " While this run measured, the GIL was off."}
-    return [f"{each['tag']} is a build {each['unknown']}.{told.get(state.get(each['tag']), '')}"
-            for each in run.header["interpreters"] if each.get("unknown")]
+    found = [f"{each['tag']} is a build {each['unknown']}.{told.get(state.get(each['tag']), '')}"
+             for each in run.header["interpreters"] if each.get("unknown")]
+    moved, seen = cells.other_frequency(run), [mhz for each in run.mhz.values() for mhz in each]
+    if moved:
+        found.append(f"The processor's frequency changed while the run measured: {min(seen):.0f} to {max(seen):.0f} MHz. All "
+                     f"batches of {len(moved)} of {len(run.mhz)} processes are flagged for it.")
+    return found
 
 
 def view(run: Run) -> dict[str, Any]:

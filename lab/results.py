@@ -48,6 +48,7 @@ class Run:
     counts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)    # interpreter -> what lab.counting.count answers
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)     # interpreter -> what lab.sizes.measure answers
     counters: Sequence[Mapping[str, Any]] = ()                               # samples.counter_rows: what the kernel counted
+    mhz: Mapping[int, tuple[float, ...]] = field(default_factory=dict)       # process -> frequency when it began and ended
 
     @property
     def name(self) -> str:
@@ -288,7 +289,7 @@ def load(folder: Path) -> Run:
     conformance = {tag: [complete_row(row) for row in rows] for tag, rows in state.conformance.items()}
     return Run(folder, state.header, samples.frame(state.suites), crosscheck, conformance,
                samples.warmup_frame(state.suites), state.metadata, state.counts, state.sizes,
-               samples.counter_rows(state.suites))
+               samples.counter_rows(state.suites), samples.frequencies(state.suites))
 
 
 def add_counts(folder: Path, entries: Mapping[str, dict]):

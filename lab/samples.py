@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import math
 from typing import TYPE_CHECKING, Iterable
 
@@ -63,9 +64,39 @@ def _run(metadata: dict, cell: dict, arm: str, measured: dict, origin: dict) -> 
         if len(measured[name]) != len(values):
             raise ValueError(f"{arm} has {len(values)} values but {len(measured[name])} {name}")
         own["lab_" + name] = ",".join(str(int(each)) for each in measured[name])
+    if "counters" in measured:
+        own["lab_counters"] = json.dumps(_sound_counters(arm, measured["counters"]), sort_keys=True)
     # pyperf keeps warm-ups apart from values: what a just-in-time compiler needed before it was steady
     warmups = [(measured["loops"], value) for value in measured.get("warmups", ())]
     return pyperf.Run(values, warmups=warmups, metadata={**metadata, **own}, collect_metadata=False)
+
+
+def _sound_counters(arm: str, counters: dict) -> dict:
+    """What the kernel counted in one batch of [arm], as the worker answers it. Raises ValueError where it makes no sense."""
+    counts = counters["values"].values()
+    if not counters["calls"] > 0 or not all(type(count) is int and count >= 0 for count in counts):
+        raise ValueError(f"{arm} has counters that make no sense: {counters}")
+    return {"calls": counters["calls"], "values": counters["values"], "absent": counters["absent"]}
+
+
+def counter_rows(suites: Suites) -> list[dict]:
+    """What the kernel counted, a row for each cell, arm and process that has it: interpreter, scenario, benchmark, arm,
+    process, calls, values (counter -> count in all those calls), absent (counter -> why)."""
+    return [{"interpreter": path.split("/")[1], "scenario": metadata["lab_scenario"], "benchmark": benchmark,
+             "arm": metadata["lab_arm"], "process": process, **json.loads(metadata["lab_counters"])}
+            for path in sorted(suites) for benchmark, runs in suites[path].items() for process, run in sorted(runs.items())
+            if "lab_counters" in (metadata := run.get_metadata())]
+
+
+def frequencies(suites: Suites) -> dict[int, tuple[float, ...]]:
+    """process -> the MHz of the processor when it began and ended; without those of which the machine did not tell."""
+    found = {}
+    for benchmarks in suites.values():
+        for runs in benchmarks.values():
+            for process, run in runs.items():
+                if process not in found and "lab_mhz" in (metadata := run.get_metadata()):
+                    found[process] = tuple(float(mhz) for mhz in str(metadata["lab_mhz"]).split(","))
+    return found
 
 
 def metadata_of(suites: Suites) -> dict:

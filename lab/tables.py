@@ -123,8 +123,9 @@ def _shift_record(shift: Shift) -> dict:
         estimate = getattr(shift, name)
         numbers.update({name: estimate.point, f"{name}_low": estimate.low, f"{name}_high": estimate.high})
     return {"interpreter": shift.interpreter, "benchmark": shift.benchmark, "arm": shift.arm, "reference": shift.reference,
-            "pairs": shift.pairs, **numbers, "p_adjusted": shift.p_adjusted, "margin_ns": shift.margin_ns,
-            "envelope_ns": shift.envelope_ns, "binaries": " ".join(shift.binaries), "verdict": shift.verdict}
+            "processes_old": shift.processes[0], "processes_new": shift.processes[1], **numbers,
+            "p_adjusted": shift.p_adjusted, "margin_ns": shift.margin_ns, "envelope_ns": shift.envelope_ns,
+            "binaries": " ".join(shift.binaries), "verdict": shift.verdict}
 
 
 def render(tables: Sequence[Table], form: str) -> str:

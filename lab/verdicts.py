@@ -144,7 +144,9 @@ def _probe(check: Check, evidence: Evidence) -> Result:
                 excused.setdefault(row["arm"], row["detail"])
                 continue
             place = {"arm": row["arm"], "interpreter": tag, "check": check.what, **{axis: row[axis] for axis in probes.AXES}}
-            units.append(Unit(place, row["outcome"] in check.agrees, row["outcome"]))
+            silent = [words for words in check.says if words not in f"{row['detail']}\n{row['output']}"]
+            said = row["outcome"] + (f", without the words {answer.joined(silent)}" if silent else "")
+            units.append(Unit(place, row["outcome"] in check.agrees and not silent, said))
     why = f"{_asked(check)}: {next(iter(excused.values()))}" if excused else f"{_asked(check)} {NO_RESULT}"
     return Result(check, tuple(units), "" if units else why, frozenset(excused))
 
@@ -294,7 +296,8 @@ def _told(result: Result) -> str:
     for unit in result.units:
         alike.setdefault(unit.said, []).append(unit)
     every = {unit.place["interpreter"] for unit in result.units}
-    return f"{leads.get(check.kind, check.what)}: " + "; ".join(f"{said} ({_whose(units, every)})" for said, units in alike.items())
+    found = "; ".join(f"{said} ({_whose(units, every)})" for said, units in alike.items())
+    return f"{leads.get(check.kind, check.what)}: {found}"
 
 
 def _whose(units: Sequence[Unit], every: Collection[str]) -> str:

@@ -39,11 +39,11 @@ def environment(top: Path, **variables: str) -> dict[str, str]:
     return {**kept, "LAB_ROOT": str(top), **variables}
 
 
-def lab(top: Path, *words: str, own: bool = False, **variables: str) -> subprocess.CompletedProcess:
+def lab(top: Path, *words: str, own: bool = False, limit_s: float = LIMIT_S, **variables: str) -> subprocess.CompletedProcess:
     """Run ``lab WORDS`` on the checkout [top]: this one's package, or where [own] says so that of [top], as in a clone."""
     folder = top if own else ROOT
     return subprocess.run([sys.executable, "-m", "lab.cli", *words], cwd=folder, env=environment(top, **variables), text=True,
-                          capture_output=True, stdin=subprocess.DEVNULL, timeout=LIMIT_S)
+                          capture_output=True, stdin=subprocess.DEVNULL, timeout=limit_s)
 
 
 def measured_tree(factory, tag: str) -> Path:

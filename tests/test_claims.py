@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 import pytest
-from lab_tree import ROOT
+from lab_tree import ROOT, lab
 from synthetic import make_run
 
 from lab import claims, probes, report, results, verdicts
@@ -58,8 +58,8 @@ def judged(checks, rows=None, **evidence):
     return verdicts.judge(Ledger((claim,), ()), found)[0]
 
 
-def of_probe(*arms, agrees=("ok",), probe="nesting", **axes):
-    return Check("probe", probe, arms, agrees, axes=axes)
+def of_probe(*arms, agrees=("ok",), probe="nesting", says=(), **axes):
+    return Check("probe", probe, arms, agrees, axes=axes, says=says)
 
 
 # ---- the file
@@ -123,6 +123,81 @@ def test_entry_that_is_none(tmp_path, rest, found, line):
     assert (caught.value.path, caught.value.found, caught.value.line) == (tmp_path / "docs" / "claims.toml", found, line)
 
 
+TIME = '{ time = "attached_call[mode=throughput]", arms = ["hpyvm"], is = "less", than = "peer/pygilstate" }'
+
+
+@pytest.mark.parametrize("check, found", [
+    (OK.replace('["hpyvm"]', "[]"), "the arms []"), (OK.replace('["hpyvm"]', '"hpyvm"'), "the arms 'hpyvm'"),
+    (OK.replace('["hpyvm"]', '[["hpyvm"]]'), "the arms [['hpyvm']]"), (OK.replace('["hpyvm"]', '[""]'), "the arms ['']"),
+    (OK.replace('["hpyvm"]', "{ a = 1 }"), "the arms {'a': 1}"),
+    (OK.replace('"nesting"', '["nesting"]'), "probe ['nesting']"),
+    (OK.replace('"nesting"', '""'), "probe ''"), (OK.replace('"nesting"', "{}"), "probe {}"),
+    (OK.replace('"ok"', "[]"), "is []"), (OK.replace('"ok"', '[["ok"]]'), "is ['ok']"), (OK.replace('"ok"', "{}"), "is {}"),
+    (OK.replace('"ok"', '["ok", "ok"]'), "is 'ok' again"), (OK.replace('"ok"', '""'), "is ''"),
+    (OK.replace(" }", ', mode = ["debug"] }'), "mode ['debug']"), (OK.replace(" }", ", debug = true }"), "debug True"),
+    (OK.replace(" }", ', says = "words" }'), "says = 'words'"), (OK.replace(" }", ', says = [""] }'), "says = ['']"),
+    (OK.replace(" }", ', mode = "trace" }'),
+     "the probe nesting of hpyvm/pointer, hpyvm/value, which nothing answers: it is not asked there"),
+    ('{ probe = "foreign_thread", arms = ["control/pass_ctx"], is = "ok" }',
+     "the probe foreign_thread of control/pass_ctx, which nothing answers: the caller's context is not valid on another thread"),
+    (OK.replace("hpyvm", "peer/pygilstate").replace(" }", ', debug = "on" }'),
+     "the probe nesting of peer/pygilstate, which nothing answers: it is not asked there"),
+    (TIME.replace('"less"', '["less"]'), "is ['less']"), (TIME.replace('"less"', '"fewer"'), "is 'fewer'"),
+    (TIME.replace('than = "peer/pygilstate"', 'than = "forms"'), "than 'forms', which is 8 arms"),
+    (TIME.replace('than = "peer/pygilstate"', 'than = ["peer/pygilstate"]'), "the arms [['peer/pygilstate']]"),
+    (TIME.replace('["hpyvm"]', '["peer/pygilstate"]'), "the arms ['peer/pygilstate'] than peer/pygilstate"),
+    (TIME.replace("attached_call[mode=throughput]", "native_srot"), "time 'native_srot'"),
+    (TIME.replace("attached_call[mode=throughput]", "released_thread").replace('["hpyvm"]', '["control/pass_ctx"]'),
+     "released_thread of control/pass_ctx, which cannot take part: the caller's context is not valid once the thread has left "
+     "Python execution"),
+    ("1", "1"), ('"nesting"', "'nesting'"), ("[]", "[]")])
+def test_check_that_is_none(tmp_path, check, found):
+    """A check of another shape, or that no run can have a result of, is refused in its line, never with a traceback."""
+    with pytest.raises(SpecError) as caught:
+        ledger(tmp_path, entry(HELD.format(check=check)))
+    assert (caught.value.found, caught.value.line) == (found, 9) and caught.value.expected and caught.value.remedy
+
+
+@pytest.mark.parametrize("old, new, line, found", [
+    ('name = "one"', 'name = ""', 4, "name = ''"), ('name = "one"', 'name = "One claim"', 4, "the name 'One claim'"),
+    ('name = "one"', 'name = ["one"]', 4, "['one']"), ('"it works"', '"  "', 5, "quote = '  '"),
+    ('"somebody"', '""', 6, "author = ''"), ('"2021-12-02"', '"2021-13-02"', 7, "'2021-13-02'"),
+    ('"2021-12-02"', '"two years ago"', 7, "'two years ago'"), ('"2021-12-02"', "2021-12-02", 7, "datetime.date(2021, 12, 2)"),
+    ('argument = "No."', 'argument = ""', 8, "argument = ''"), ('argument = "No."', "holds = {}", 8, "{}"),
+    ('argument = "No."', "holds = []", 4, "0 checks, no argument, no reading")])
+def test_entry_with_a_value_that_is_none(tmp_path, old, new, line, found):
+    """Texts with nothing in them, dates that no calendar has and values of another type are refused in their line."""
+    with pytest.raises(SpecError) as caught:
+        ledger(tmp_path, entry('argument = "No."').replace(old, new))
+    assert (caught.value.line, caught.value.found) == (line, found)
+
+
+def test_ledger_that_is_no_text(tmp_path):
+    """A ledger in another encoding, one that is not TOML and a claim that is no table are refused in their line."""
+    for content, line in ((b'# a\n\n[[claim]]\nname = "caf\xe9"\n', 4), (b"# a\nclaim = [\n", 2), (b"claim = [1]\n", 1)):
+        ledger(tmp_path, entry('argument = "No."'))
+        (tmp_path / "docs" / "claims.toml").write_bytes(content)
+        with pytest.raises(SpecError) as caught:
+            claims.read(tmp_path)
+        assert caught.value.line == line
+
+
+def test_nearest_name_is_told(tmp_path):
+    """Where a name is nearly one that is known, that is what is expected."""
+    for old, new, near in (("nesting", "nestng", "nesting, or another of"), ("hpyvm", "hpymv", "or forms, as hpyvm")):
+        with pytest.raises(SpecError) as caught:
+            ledger(tmp_path, entry(HELD.format(check=OK.replace(old, new))))
+        assert near in caught.value.expected
+
+
+def test_source_of_the_dates(tmp_path):
+    """Where the dates are from is part of the ledger, and told by the command."""
+    assert "2022-03-04" in claims.read(ROOT).dates and "no dates" in claims.read(ROOT).dates
+    done = lab(ROOT, "list", "claims")
+    assert done.returncode == 0 and claims.read(ROOT).dates in done.stdout
+    assert ledger(tmp_path, entry('argument = "No."')).dates == ""
+
+
 def test_second_entry_of_a_name(tmp_path):
     """Two claims of one name are refused at the second."""
     with pytest.raises(SpecError, match=r"claims.toml:11: found the name 'one' again"):
@@ -160,6 +235,16 @@ def test_depends_on_an_axis_and_on_the_check():
     rows = {"cpython3.11": [row("nesting", "hpyvm/value", "ok"), row("returned_ctx", "hpyvm/value", "wrong")]}
     both = [of_probe("hpyvm/value"), of_probe("hpyvm/value", probe="returned_ctx")]
     assert judged(both, rows).why == "true of nesting, not of returned_ctx"
+
+
+def test_words_that_a_process_must_have_written():
+    """An outcome counts only with the words that are asked for, in what its process wrote or what is told of it."""
+    check = of_probe("hpyvm/value", agrees=("detected",), says=("a message", "a stack"))
+    wrote = {"cpython3.11": [{**row("nesting", "hpyvm/value", "detected", detail="a message"), "output": "a stack"}]}
+    assert judged([check], wrote).word == CONFIRMED
+    verdict = judged([check], {"cpython3.11": [row("nesting", "hpyvm/value", "detected", detail="a message")]})
+    assert (verdict.word, verdict.evidence) == (
+        REFUTED, ("probe nesting: detected, without the words a stack (hpyvm/value on cpython3.11)",))
 
 
 def test_not_tested_yet():

@@ -39,8 +39,9 @@ REQUIRES = ("attached", "body")
 def run(subject):
     {body}
 '''
-REPORT = "print('HPy Context Lab: HPy_LeaveContext: a context was released twice')\n    os.abort()"
-DETECTS = 'DETECTS = "%s"\nEXPECTS = {"off": "crash", "on": "detected"}'
+REPORT = "print('''HPy Context Lab: HPy_LeaveContext: a context was released twice%s''')\n    os.abort()"
+SITE, REMEDY = "\n  this call, on thread 7:\n    /lib/arm.so+0x1f (call+0x7)", "\n  What to do: release each acquisition once."
+DETECTS = 'DETECTS = "%s"\nEXPECTS = {"all": "crash", "lab_debug": "detected"}'
 BODIES = {      # what run() does, and the constants of the file
     "ok": ("return 'seen: %d' % subject.run('nothing', arg=7, loops=3).checksum", ""),
     "wrong": ("print('before')\n    expect('the answer', subject.run('nothing', arg=7).checksum, 8)", ""),
@@ -51,8 +52,10 @@ BODIES = {      # what run() does, and the constants of the file
     "hang": ("time.sleep(60)", "LIMIT_S = 1.0"),
     "killed": ("os.kill(os.getpid(), signal.SIGKILL)", ""),
     "bug": ("return {}['missing']", ""),
-    "reported": (REPORT, DETECTS % "released twice"),
-    "misreported": (REPORT, DETECTS % "out of order"),
+    "reported": (REPORT % (SITE + REMEDY), DETECTS % "released twice"),
+    "misreported": (REPORT % (SITE + REMEDY), DETECTS % "out of order"),
+    "nowhere": (REPORT % ("\n  this call, on thread 7:\n    (no frame is known)" + REMEDY), DETECTS % "released twice"),
+    "no_remedy": (REPORT % SITE, DETECTS % "released twice"),
     "by_hpy": ("print('Wrong HPy Context! …')\n    os.abort()", 'MODES = ("debug",)\n' + DETECTS % "released twice"),
     "bare": ("return type(subject).__name__", "BARE = True"),
     "giving_back": ("return 'given back'", 'ROLES = ("CREATE", "FREE")'),
@@ -83,7 +86,8 @@ def outcomes(tmp_path_factory, interpreter, libraries, with_debug):
     chosen = {"hpyvm/pointer": dataclasses.replace(every["hpyvm/pointer"], claims=claims),
               "control/empty": every["control/empty"]}
     told = []
-    found = conformance.check(probes.read(folder).values(), chosen, interpreter, libraries, None, told.append, debug=with_debug)
+    found = conformance.check(probes.read(folder).values(), chosen, interpreter, libraries, None, told.append, debug=with_debug,
+                              only={"policy": ["attach"]})
     assert told == found
     return {(each.probe, each.arm, each.debug): each for each in found}
 
@@ -113,6 +117,14 @@ def test_report_is_detection(outcomes):
         ("crash", "killed by SIGABRT"), ("detected", "HPy Context Lab: HPy_LeaveContext: a context was released twice")]
     assert outcomes["misreported", "hpyvm/pointer", "on"].outcome == "wrong"
     assert outcomes["misreported", "hpyvm/pointer", "on"].detail.startswith("another report than 'out of order': HPy Context")
+
+
+@pytest.mark.parametrize("probe, lacking", [("nowhere", "a native stack"), ("no_remedy", "what to do")])
+def test_report_says_where_and_what_to_do(outcomes, probe, lacking):
+    """A report of the lab's debug mode that shows no native stack, or no remedy, is none."""
+    found = outcomes[probe, "hpyvm/pointer", "on"]
+    assert (found.outcome, found.detail) == (
+        "wrong", f"a report without {lacking}: HPy Context Lab: HPy_LeaveContext: a context was released twice")
 
 
 def test_report_of_hpy_is_detection(outcomes):
@@ -169,7 +181,7 @@ def test_cases(tmp_path):
     assert places(probes.cases([found["plain"]], chosen)) == [
         ("enter_leave/get", "attached_only", "universal", "off", ""),
         ("enter_leave/get", "attached_only", "universal", "on", ""),
-        ("hpyvm/value", "attach", "universal", "off", ""), ("hpyvm/value", "attach", "universal", "on", ""),
+        *(("hpyvm/value", policy, "universal", debug, "") for policy in ("attach", "attached_only") for debug in ("off", "on")),
         ("control/pass_ctx", "attach", "universal", "off", ""), ("control/hpy_cpython_abi", "attach", "universal", "off", "")]
     alone = "serves the policy attached_only alone"
     assert places(probes.cases([found["wide"]], chosen[:2])) == [
@@ -198,8 +210,27 @@ def test_claim_by_axis(tmp_path, claim, expected):
     """A claim is for every case, or by condition, of which the last that fits counts."""
     path = write(tmp_path, "plain")
     arm = dataclasses.replace(catalogue.arms(ROOT)["hpyvm/pointer"], claims=MappingProxyType({path.stem: claim}))
-    found = probes.cases(probes.read(tmp_path).values(), [arm])
+    found = probes.cases(probes.read(tmp_path).values(), [arm], {"policy": ["attach"]})
     assert [case.claimed(tag) for tag in ("cpython3.12", "pypy3.11") for case in found] == expected
+
+
+def test_expectation_by_axis(tmp_path):
+    """What a probe expects is for every case, or by condition as a claim is."""
+    write(tmp_path, "table", constants='EXPECTS = {"all": "ok", "attached_only": "refused", "attach lab_debug": "detected"}')
+    found = probes.cases(probes.read(tmp_path).values(), [catalogue.arms(ROOT)["hpyvm/pointer"]])
+    assert [case.expected for case in found] == ["ok", "detected", "refused", "refused"]
+
+
+@pytest.mark.parametrize("expected, met", [("crash", True), ("crash: SIGSEGV", True), ("wrong or crash: SIGSEGV", True),
+                                           ("crash: SIGABRT", False), ("wrong or crash: SIGABRT", False)])
+def test_crash_by_another_signal(tmp_path, interpreter, libraries, expected, met):
+    """Who expects or claims a crash may say by which signal; then another is not what was expected."""
+    write(tmp_path, "dies", "ctypes.string_at(0)", f'EXPECTS = "{expected}"\nPOLICIES = ("attach",)')
+    arm = catalogue.arms(ROOT)["hpyvm/pointer"]
+    for chosen in (arm, dataclasses.replace(arm, claims=MappingProxyType({"dies": expected}))):
+        found, = conformance.check(probes.read(tmp_path).values(), {arm.id: chosen}, interpreter, libraries)
+        assert (found.outcome, found.detail, found.unexpected) == ("crash", "killed by SIGSEGV", not met)
+        assert met or found.expected == expected
 
 
 def test_describe():
@@ -219,7 +250,7 @@ def test_probes_are_read_without_being_run(tmp_path):
     probe = probes.read(tmp_path)["ok"]
     assert (probe.name, probe.question, probe.why) == ("ok", "Does it run at all?", "Why this is asked.")
     assert (probe.source, probe.requires, probe.path) == ("the tests.", ("attached", "body"), tmp_path / "ok.py")
-    assert (probe.policies, probe.modes, probe.expects) == ((), ("universal",), {"off": "ok", "on": "ok"})
+    assert (probe.policies, probe.modes, probe.expects) == ((), ("universal",), {"all": "ok"})
     assert (probe.detects, probe.limit_s, probe.slow) == ("", None, False)
 
 
@@ -231,7 +262,9 @@ ASKED = '"""A question?\n\nSource: a test.\n"""\n'
     (ASKED + "REQUIRES = (\n", "no Python"), (ASKED + 'REQUIRES = ("wings",)\n', "'wings' in REQUIRES"),
     (ASKED + 'POLICIES = ("attach_only",)\n', "'attach_only' in POLICIES"), (ASKED + 'ROLES = ("LEND",)\n', "'LEND' in ROLES"),
     (ASKED + 'SLOW = "no"\n', "SLOW = 'no'"),
-    (ASKED + 'EXPECTS = "fine"\n', "EXPECTS = 'fine'"), (ASKED + 'EXPECTS = {"on": "ok"}\n', "EXPECTS = {'on': 'ok'}"),
+    (ASKED + 'EXPECTS = "fine"\n', "EXPECTS = 'fine'"), (ASKED + 'EXPECTS = {"lab_debug": "ok"}\n', "EXPECTS = {'lab_debug': 'ok'}"),
+    (ASKED + 'EXPECTS = {"all": "ok", "pypy": "wrong"}\n', "EXPECTS = {'all'"),
+    (ASKED + 'EXPECTS = "crash: SIGFOO"\n', "EXPECTS = 'crash: SIGFOO'"),
     (ASKED + "MODES = tuple()\n", "MODES = tuple()")])
 def test_file_that_is_no_probe(tmp_path, text, found):
     """A file that does not say what it asks and needs is refused with its path."""

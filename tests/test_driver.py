@@ -83,7 +83,8 @@ class Mock:
     def measure(self, job, cell, spread):
         tilt = {arm: self.random.gauss(0, spread) for arm in arms_of(job, cell)}
         return {"benchmark": cell["benchmark"],
-                "arms": {arm: {"values": [1e-8 * math.exp(tilt[arm])] * len(cell["rows"])} for arm in tilt}}
+                "arms": {arm: {"values": [1e-8 * math.exp(tilt[arm])] * len(cell["rows"]), "loops": cell["loops"][arm]}
+                         for arm in tilt}}
 
 
 def arms_of(job, cell):

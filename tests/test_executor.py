@@ -40,7 +40,7 @@ for cell in job["cells"]:
             print("about to crash")
             os.kill(os.getpid(), signal.SIGSEGV)
         zeros = [0] * rounds
-        arms[arm] = {"loops": 5, "values": [1e-8 + index * 1e-9] * rounds,
+        arms[arm] = {"loops": cell["loops"] and cell["loops"][arm], "values": [1e-8 + index * 1e-9] * rounds,
                      "positions": [row.index(index) for row in cell["rows"]], "voluntary": zeros,
                      "involuntary": zeros, "faults": zeros, "migrations": zeros, "steal": zeros}
     cells.append({"benchmark": cell["benchmark"], "scenario": job["scenario"], "parameters": cell["parameters"], "arms": arms})

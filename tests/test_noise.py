@@ -42,7 +42,8 @@ class Clock:
         wide = 10 if "thread" in job["scenario"] else 1        # other scenarios have the wider intervals
         return {"cost_ns": {cell["benchmark"]: {job["names"][arm]: 5.0 for arm in arms} for cell, arms in cells},
                 "cells": [{"benchmark": cell["benchmark"], "arms": {
-                    job["names"][arm]: {"values": list(1e-9 * np.exp(self.seed.normal(0, 0.01 * wide, len(cell["rows"]))))}
+                    job["names"][arm]: {"values": list(1e-9 * np.exp(self.seed.normal(0, 0.01 * wide, len(cell["rows"])))),
+                                        "loops": cell["loops"] and cell["loops"][job["names"][arm]]}
                     for arm in arms}} for cell, arms in cells]}
 
 
@@ -102,6 +103,16 @@ def test_disturbances_are_named():
     check = noise._disturbances(known(disturbed=0.3), "found")
     assert (check.status, check.found) == ("warn", "30 % of the batches were preempted; found")
     assert "end what else runs" in check.remedy
+
+
+@pytest.mark.parametrize("processes, status", [(4, "warn"), (200, "ok")])
+def test_a_forecast_of_too_few_is_not_to_be_relied_on(monkeypatch, processes, status):
+    """What rests on four processes is a warning that says how little is known; of many it is a finding like others."""
+    measured = (known(processes=processes), planned("attached_call", selection={"hpyvm/pointer"}), planned())
+    monkeypatch.setattr(noise, "measure", lambda top, seconds: measured)
+    first, *budgets = noise.examine(ROOT)
+    assert (first.status, len(budgets)) == (status, len(noise.BUDGETS_S))
+    assert ("of which little is known" in first.found or " known within a factor of " in first.found)
 
 
 def test_nothing_built(tmp_path):

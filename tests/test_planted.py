@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from lab_tree import BUILT, ROOT
+from lab_tree import BUILT, ROOT, copy_tree, lab
 
 from lab import builder, catalogue, conformance, probes
 from lab.executor import ProcessExecutor
 
+BY_COMMAND = "root_context_if_attached"     # the one that a user's command is run for
 PLANTED = Path(__file__).resolve().parent / "planted"
 FEWEST = 12
 HUNG_S = 5.0            # where a probe is to hang it is not waited for any longer: alone it takes a fraction of a second
@@ -48,12 +49,17 @@ PLANTS = {path.stem: read(path) for path in sorted(PLANTED.glob("*.toml"))}
 
 
 def plant(edits, top):
-    """A checkout in [top] with the [edits], in which everything else is built. Each text must be there, once."""
+    """A checkout in [top] with the [edits], in which everything else is built."""
     for name in ("csrc", "variants"):
         shutil.copytree(ROOT / name, top / name)
     for name in (*BUILT, "universal-debug"):
         if (ROOT / "build" / name).is_dir():
             shutil.copytree(ROOT / "build" / name, top / "build" / name, copy_function=os.link)     # replaced, never written to
+    replace(edits, top)
+
+
+def replace(edits, top):
+    """Make the [edits] in the sources of [top]. Each text must be there, once."""
     for name, text, instead in edits:
         source = (top / name).read_text(encoding="utf-8")
         assert source.count(text) == 1, f"the text to replace is {source.count(text)} times in {name}:\n{text}"
@@ -98,10 +104,34 @@ def test_there_are_enough():
 
 @pytest.mark.parametrize("name", PLANTS)
 def test_mistake_is_noticed(outcomes, name):
-    """The probe that is named says what it should of the mistake, and nothing of the kind where there is none."""
+    """The probe that is named says what it should of the mistake, so that ``lab check`` exits with 1, as not where there is none."""
     found, sound = outcomes[name]
-    assert sound.outcome == sound.expected not in PLANTS[name].outcomes, f"unplanted: {sound.outcome}, {sound.detail}"
-    assert found.outcome in PLANTS[name].outcomes, f"{PLANTS[name].what}: {found.outcome}, {found.detail}\n{found.output}"
+    assert not sound.unexpected and sound.outcome not in PLANTS[name].outcomes, f"unplanted: {sound.outcome}, {sound.detail}"
+    said = f"{PLANTS[name].what}: {found.outcome}, {found.detail}\n{found.output}"
+    assert found.unexpected and found.outcome in PLANTS[name].outcomes, said
+
+
+def test_user_is_told_of_a_mistake(tmp_path, interpreter, libraries):
+    """``lab check`` exits with 1, and tells the probe, what its process wrote, and the command that shows it alone."""
+    if interpreter.implementation != "cpython":
+        pytest.skip("the mistakes are planted in the runtime half for CPython")
+    plant = PLANTS[BY_COMMAND]
+    top = copy_tree(tmp_path, built_for=interpreter.tag)
+    name, (policy, mode, debug) = plant.case.probe.name, plant.case.axes.values()
+    words = ["check", name, "--arm", plant.case.arm.id, "--policy", policy, "--mode", mode, "--lab-debug", debug]
+    assert lab(top, *words, own=True).returncode == 0
+    replace(plant.edits, top)
+    done = lab(top, *words, own=True)
+    assert done.returncode == 1, done.stdout
+    first, *rest = done.stderr[done.stderr.index(f"{interpreter.tag}: "):].splitlines()
+    assert first == (f"{interpreter.tag}: {name}, attached_only, HPy debug expects ok of {plant.case.arm.id}, which claims nothing "
+                     "else, and it was detected:")
+    written = rest[rest.index("it wrote:") + 1:]
+    assert "Wrong HPy Context" in "\n".join(written)
+    alone = next(line for line in written if line.startswith("alone: "))
+    assert alone == f"alone: lab {' '.join(words)} --python {interpreter.path}"
+    again = lab(top, *alone.split()[2:], own=True)
+    assert (again.returncode, alone in again.stderr.splitlines()) == (1, True)
 
 
 def test_text_that_is_not_there_is_seen(tmp_path):

@@ -110,10 +110,10 @@ def test_nothing_below_the_twins_is_claimed():
 
 
 def test_few_processes_resolve_nothing():
-    """Five pairs of processes have no interval, so that nothing is claimed of them, however large the change."""
+    """Five processes of a run have no interval, so that nothing is claimed of them, however large the change."""
     random = np.random.default_rng(7)
     found = regression.judge(side(random, {}), side(random, {"form/b": 500.0}, processes=5), TAGS)
-    assert {(shift.verdict, shift.pairs) for shift in found} == {("unresolved", 5)}
+    assert {(shift.verdict, shift.processes) for shift in found} == {("unresolved", (12, 5))}
 
 
 def test_disturbed_rounds_are_shown_apart():
@@ -152,7 +152,8 @@ def test_a_cell_that_failed_in_the_new_run_is_lost(runs):
     """What crashed in the new run is not passed over in silence: it is lost, and a check fails on it."""
     samples = runs["same"].samples
     gone = (samples["benchmark"] == CROSSCHECKED) & (samples["arm"] == "hpyvm/value")
-    header = {**runs["same"].header, "failures": [{"interpreter": INTERPRETER, "benchmark": CROSSCHECKED, "arm": "hpyvm/value"}]}
+    failed = {"interpreter": INTERPRETER, "benchmark": CROSSCHECKED, "arm": "hpyvm/value"}
+    header = {**runs["same"].header, "failures": [failed]}
     for failures, lost, absent in ((header, 1, 0), (runs["same"].header, 0, 1)):
         found = regression.compare(runs["one"], dataclasses.replace(runs["same"], header=failures, samples=samples[~gone]))
         assert (len(found.lost), len(found.absent), found.fails("worse")) == (lost, absent, bool(lost))

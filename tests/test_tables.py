@@ -59,7 +59,7 @@ def test_tables_of_a_run():
 
 def shift(arm="hpyvm/pointer", **changes):
     """A cell of two runs, 3 ns slower in the second, with [changes] to it."""
-    values = {"interpreter": "cpython3.11", "benchmark": "native_sort", "arm": arm, "reference": "control/cached_ctx", "pairs": 9,
+    values = {"interpreter": "cpython3.11", "benchmark": "native_sort", "arm": arm, "reference": "control/cached_ctx", "processes": (9, 9),
               "old_ns": estimate(6.0, 5.8, 6.2), "new_ns": estimate(9.0, 8.0, 10.0), "change_ns": estimate(3.0, 2.0, 4.0),
               "change_ratio": estimate(1.2, 1.1, 1.3), "clean_ns": estimate(2.9, 2.0, 4.0), "p": 0.001, "p_adjusted": 0.004,
               "margin_ns": 0.5, "envelope_ns": 0.1, "verdict": "worse", "binaries": ("build/a.so", "build/b.so")}

@@ -59,7 +59,7 @@ def test_batches_of_two_arms(work):
     assert {name: arm["positions"] for name, arm in arms.items()} == {
         "control/pass_ctx": [0, 2], "hpyvm/pointer": [1, 1], "hpyvm/pointer@twin": [2, 0]}
     for arm in arms.values():
-        assert arm.keys() == SERIES | {"loops", "warmups"}
+        assert arm.keys() == SERIES | {"loops", "warmups", "counters"}
         assert [len(arm[name]) for name in sorted(SERIES)] == [2] * len(SERIES)
         assert (arm["loops"], min(arm["values"]) > 0, max(arm["values"]) < 1e-3) == (100, True, True)
     assert answer["metadata"]["python_implementation"] == "cpython"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from lab.results import Run
 
+FREQUENCY_TOLERATED = 0.05    # share of the median; what a kernel tells moves by less on a processor that is steady
 FAULTS_TOLERATED = 8    # page faults of a batch above its arm's median; the first touch of a fresh stack costs a few
 
 
@@ -74,16 +75,25 @@ def _cell(interpreter: str, benchmark: str, parameters: Mapping, rows: pandas.Da
 def contaminated(run: Run) -> np.ndarray:
     """Which batches (bool, one for each row of the samples) something else on the machine disturbed.
 
-    Preempted, moved to another core, robbed by the hypervisor, or with page faults beyond its arm's median. A voluntary switch
-    counts on attached threads alone: the others hand the interpreter's lock over, and that is what is measured.
+    Preempted, moved to another core, robbed by the hypervisor, of a process at another frequency, or with page faults beyond
+    its arm's median. A voluntary switch counts on attached threads alone: the others hand the interpreter's lock over, and that
+    is what is measured.
     """
     table = run.samples
     usual = table.groupby(["interpreter", "benchmark", "arm"], sort=False, observed=True)["faults"].transform("median")
     attached = {scenario["name"] for scenario in run.header["scenarios"] if scenario["thread"] == "attached"}
     flags = ((table["involuntary"] > 0) | (table["migrations"] > 0) | (table["steal"] > 0)
              | (table["faults"] > usual + FAULTS_TOLERATED)
-             | ((table["voluntary"] > 0) & table["scenario"].isin(attached)))
+             | ((table["voluntary"] > 0) & table["scenario"].isin(attached)) | table["process"].isin(other_frequency(run)))
     return flags.to_numpy()
+
+
+def other_frequency(run: Run) -> list[int]:
+    """The processes that began or ended at a frequency further from the run's median than FREQUENCY_TOLERATED."""
+    seen = [mhz for each in run.mhz.values() for mhz in each]
+    usual = float(np.median(seen)) if seen else 0.0
+    return [process for process, each in run.mhz.items()
+            if any(abs(mhz - usual) > FREQUENCY_TOLERATED * usual for mhz in each)]
 
 
 def parameter_sets(scenarios: list[Mapping]) -> dict[str, dict]:

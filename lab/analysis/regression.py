@@ -4,7 +4,7 @@ Absolute times of two runs say little: the machine is at another frequency, has 
 addresses. In each run the reference arm ran beside the arm in the same processes, so what the arm adds over it is compared:
 the difference of two differences, from which all is gone that both arms had in common in a run. A machine that is slower as a
 whole still stretches an added time, but not the ratio to the reference; so the ratio has to have changed as well, in the same
-direction. The two runs are independent samples, and the process is the unit in both (lab.stats.through_reference).
+direction. The two runs are independent samples, and the process is the unit in both (lab.independent).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab import comparable, stats
+from lab import comparable, independent, stats
 from lab.analysis.cells import Cell, cells
 from lab.catalogue import TWIN_SUFFIX
 from lab.stats import Estimate
@@ -35,7 +35,7 @@ class Shift:
     benchmark: str
     arm: str
     reference: str
-    pairs: int                 # of processes, one of each run
+    processes: tuple[int, int]    # then and now, that ran both arms
     old_ns: Estimate           # what the arm added over its reference then
     new_ns: Estimate           # and now
     change_ns: Estimate        # now - then
@@ -118,17 +118,18 @@ def _shift(cell: Cell, other: Cell, arm: str, reference: str, header: Mapping[st
     """The shift without what the comparison as a whole decides."""
     confidence, margins = header["confidence"], header["margins"]
     old, new = (stats.process_medians(stats.pair_differences(*_times(each, arm, reference))) for each in (cell, other))
-    change = stats.through_reference(new, old)
-    logarithms = stats.through_reference(*(stats.process_medians(stats.pair_log_ratios(*_times(each, arm, reference)))
-                                           for each in (other, cell)))
-    clean = stats.through_reference(*(stats.process_medians(stats.pair_differences(*_times(each, arm, reference, clean=True)))
-                                      for each in (other, cell)))
+    logarithms = [stats.process_medians(stats.pair_log_ratios(*_times(each, arm, reference))) for each in (other, cell)]
+    clean = [stats.process_medians(stats.pair_differences(*_times(each, arm, reference, clean=True))) for each in (other, cell)]
+    ratio = independent.median_difference(*logarithms, confidence)
     reference_ns = float(np.median(stats.process_medians(_times(cell, arm, reference)[1])))
     return Shift(
-        interpreter=cell.interpreter, benchmark=cell.benchmark, arm=arm, reference=reference, pairs=len(change),
+        interpreter=cell.interpreter, benchmark=cell.benchmark, arm=arm, reference=reference,
+        processes=(len(old), len(new)),
         old_ns=stats.median_interval(old, confidence), new_ns=stats.median_interval(new, confidence),
-        change_ns=stats.median_interval(change, confidence), change_ratio=stats.ratio_interval(logarithms, confidence),
-        clean_ns=stats.median_interval(clean, confidence), p=max(stats.paired_p(change), stats.paired_p(logarithms)),
+        change_ns=independent.median_difference(new, old, confidence),
+        change_ratio=Estimate(math.exp(ratio.point), math.exp(ratio.low), math.exp(ratio.high), ratio.n, ratio.confidence),
+        clean_ns=independent.median_difference(*clean, confidence),
+        p=max(independent.difference_p(new, old), independent.difference_p(*logarithms)),
         p_adjusted=math.nan, margin_ns=max(margins["absolute_ns"], margins["relative"] * reference_ns), envelope_ns=math.inf,
         verdict="unresolved", binaries=())
 
@@ -159,7 +160,8 @@ def _envelope(cell: Cell, other: Cell, old: Side, new: Side) -> float:
         if not {twin, twin.removesuffix(TWIN_SUFFIX)} <= each.times_ns.keys():
             return math.inf
         medians.append(stats.process_medians(stats.pair_differences(*_times(each, twin, twin.removesuffix(TWIN_SUFFIX)))))
-    return stats.smallest_detectable(stats.through_reference(*medians), old.header["confidence"])
+    moved = independent.median_difference(*medians, old.header["confidence"])
+    return max(abs(moved.low), abs(moved.high))
 
 
 def _envelope_for(shift: Shift, envelopes: Mapping[tuple[str, str], float]) -> float:

@@ -39,7 +39,8 @@ class Cell:
         if run.checksum != expected:
             raise CheckFailed("the batch's checksum is %d, not %d" % (run.checksum, expected))
         if run.elapsed_ns <= 0 or run.calls <= 0:
-            raise CheckFailed("%d ns for %d calls: the clock did not advance" % (run.elapsed_ns, run.calls))
+            what = "went backwards" if run.elapsed_ns < 0 else "did not advance"
+            raise CheckFailed("%d ns for %d calls: the clock %s" % (run.elapsed_ns, run.calls, what))
         return run.elapsed_ns / run.calls * 1e-9, run
 
 

@@ -3,7 +3,13 @@
 import os
 
 from places import NOWHERE, Places, fire, interpreter, post, source, states, wait
-from probing import expect, settled, thread_states
+from probing import NotApplicable, expect, settled, thread_states
+
+
+def needs_api(subject):
+    """Raise NotApplicable for a control or a peer."""
+    if not subject.api["functions"]:
+        raise NotApplicable("it has no functions of its own that could hold anything; it is asked with fewer")
 
 
 def resident_bytes():
@@ -23,9 +29,11 @@ def crowd(subject, number):
     threads = [places.start(*steps) for _ in range(number)]
     places.left(*[wait(ready)] * number)
     places.here(*[post(go)] * number)
-    for thread in threads:
-        places.join(thread)
+    for _, thread in threads:
+        places.c.join(thread, 0)
     places.unbind(callback)
+    for program, _ in threads:
+        places.check(program)
     expect("thread states when the threads have ended", settled(count), count)
 
 

@@ -43,20 +43,47 @@ class Entries:
         prototype = ctypes.PYFUNCTYPE(result, *[POINTER] * (1 + len(arguments)))
         return prototype(getattr(self.table, described["entry"]))(self.ctx, *arguments)
 
-    def make(self, policy="attach"):
-        """What the arm's API makes from a context: a token or a trampoline, with a handle of None where it wants one."""
+    def make(self, policy="attach", captured=None):
+        """What the arm's API makes from a context: a token or a trampoline, with a handle of [captured] where it wants one."""
         both = self.subject.functions("CREATE")
         chosen = [each for each in both if ("Attached" in each["name"]) == (policy == "attached_only")]
-        handles = [self.none() for kind in chosen[0]["parameters"] if kind == "HPy"]
+        handles = [self.handle(captured) for kind in chosen[0]["parameters"] if kind == "HPy"]
         return self.call(chosen[0], *handles)
 
     def free(self, made):
         """Give it back; the status."""
         return self.call(self.subject.functions("FREE")[0], POINTER(made))
 
-    def none(self):
-        """A handle of None: HPyContext has it third, after its name and version and private data."""
-        return POINTER.from_address(self.ctx.value + 24)
+    def handle(self, thing):
+        """A handle of [thing], which must live on: in the universal flavour each is as far from its object as that of None is,
+        which HPyContext has third, after its name and version and private data."""
+        of_none = POINTER.from_address(self.ctx.value + 24).value
+        return POINTER(id(thing) + of_none - id(None))
+
+    @property
+    def owns(self):
+        """Whether what it makes owns an object."""
+        return any(kind == "HPy" for each in self.subject.functions("CREATE") for kind in each["parameters"])
+
+    def inside(self, made, holding=True):
+        """do(deed) that calls deed() inside of an acquisition by [made], a token or a trampoline, and answers what that does, a
+        number or None: through the helper where it is a trampoline. The thread is attached or, unless [holding], detached."""
+        if self.subject.functions("CALL"):
+            call = self.caller(made, holding)
+
+            def do(deed):
+                helper = self.helper(lambda arg: deed())
+                return call(helper)[1]
+        else:
+            enter = (ctypes.PYFUNCTYPE if holding else ctypes.CFUNCTYPE)(POINTER, POINTER)(POINTER.from_address(made).value)
+
+            def do(deed):
+                ctx = POINTER(enter(made))
+                try:
+                    return deed() if ctx else None
+                finally:
+                    self.leave(ctx)
+        return do
 
     def caller(self, made, holding):
         """call(helper) -> (status or 0, result) of the trampoline [made]; called attached or, unless [holding], detached."""
@@ -77,5 +104,4 @@ class Entries:
 
     def helper(self, answer):
         """A helper of the arm's trampolines that answers answer(arg)."""
-        of_handle = any(kind == "HPy" for each in self.subject.functions("CREATE") for kind in each["parameters"])
-        return HANDLE_HELPER(lambda ctx, handle, arg: answer(arg)) if of_handle else HELPER(lambda ctx, arg: answer(arg))
+        return HANDLE_HELPER(lambda ctx, handle, arg: answer(arg)) if self.owns else HELPER(lambda ctx, arg: answer(arg))

@@ -5,13 +5,16 @@ LAB_ANSWER_FD names. Before each batch the job's progress file is told the bench
 one that caused it.
 """
 
+import glob
 import json
 import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 
 from batches import Cell
+from counters import count_cells
 from loading import Arm, CheckFailed, Lab
 
 CALIBRATION_NS = 200000     # a batch this long tells the cost of a call well enough
@@ -96,10 +99,13 @@ def calibrate_cell(job, spec, cells, progress):
     costs = {}
     for cell in cells.values():
         progress.tell(spec["benchmark"], cell.arm.id)
-        loops = 1
-        while not job["single"] and wall_ns(cell, loops) < CALIBRATION_NS and loops < 1 << 24:
+        repeats, loops = 1 if job["single"] else 3, 1
+        fastest = min(wall_ns(cell, loops) for _ in range(repeats))
+        # of three, as one that was held up would end the search with a batch far too short
+        while not job["single"] and fastest < CALIBRATION_NS and loops < 1 << 24:
             loops *= 4
-        costs[cell.arm.id] = min(wall_ns(cell, loops) for _ in range(1 if job["single"] else 3)) / loops
+            fastest = min(wall_ns(cell, loops) for _ in range(repeats))
+        costs[cell.arm.id] = fastest / loops
     return costs
 
 
@@ -113,7 +119,7 @@ def run_job(job, progress):
     """All cells of the job, one benchmark after the other; the answer, with an "error" record if one of them failed."""
     lab = Lab(job["libraries"])
     answer = {"cells": [], "cost_ns": {}}
-    arms = {}
+    arms, counted = {}, []
     try:
         for spec in job["cells"]:
             cells = {}
@@ -126,12 +132,29 @@ def run_job(job, progress):
                 answer["cost_ns"][spec["benchmark"]] = calibrate_cell(job, spec, cells, progress)
             else:
                 answer["cells"].append(measure_cell(job, spec, cells, progress))
+                counted.append((spec["benchmark"], spec["loops"], list(cells.values()), answer["cells"][-1]["arms"]))
+        if not job["single"]:
+            count_cells(counted, progress)      # after all that is timed
     except Exception as error:      # a failed check, a library that does not load, whatever an arm's Bind raised
         if not isinstance(error, CheckFailed):
             traceback.print_exc()
         benchmark, arm = progress.told
         answer["error"] = {"benchmark": benchmark, "arm": arm, "message": "%s: %s" % (type(error).__name__, error)}
     return answer
+
+
+def fastest_mhz(system="/"):
+    """The frequency of the processor that is fastest now, which is one at work; None where the kernel does not tell."""
+    found = []
+    for path in glob.glob(os.path.join(system, "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq")):
+        with suppress(OSError, ValueError):
+            with open(path) as source:
+                found.append(int(source.read()) / 1000)
+    if not found:
+        with suppress(OSError, ValueError, IndexError):
+            with open(os.path.join(system, "proc/cpuinfo")) as source:
+                found = [float(line.split(":")[1]) for line in source if line.startswith("cpu MHz")]
+    return max(found) if found else None
 
 
 def collect_metadata():
@@ -149,9 +172,13 @@ def main():
     descriptor = int(os.environ["LAB_ANSWER_FD"])
     progress = Progress(job["progress"])
     started = time.monotonic()
+    before = fastest_mhz()
     answer = run_job(job, progress)
+    frequencies = [mhz for mhz in (before, fastest_mhz()) if mhz is not None]
     answer["seconds"] = time.monotonic() - started
     answer["metadata"] = collect_metadata()
+    if frequencies:
+        answer["metadata"]["lab_mhz"] = ",".join("%.0f" % mhz for mhz in frequencies)     # when it began and ended
     with os.fdopen(descriptor, "w") as out:
         json.dump(answer, out)
 

@@ -12,7 +12,8 @@ import threading
 from loading import POLICIES, load_extension
 from probing import PYPY, NotApplicable, Refused, Wrong, interpreter_id, thread_state
 
-(FIRE, INTERPRETER, STATE, STATES, USE, ENSURE, RELEASE, SAVE, RESTORE, RUN, WAIT, POST, HAMMER, FORK) = range(14)
+(FIRE, INTERPRETER, STATE, STATES, USE, ENSURE, RELEASE, SAVE, RESTORE, RUN, WAIT, POST, HAMMER, FORK, CALL, VISIT,
+ DEPART) = range(17)
 ANYTHING = -2 ** 63 + 1
 RAN, RAISED, REFUSED = 0, 1, -1         # what FIRE and HAMMER come to
 NOWHERE = -1                            # the interpreter of a thread that is not attached
@@ -135,6 +136,20 @@ def post(event):
     return step(POST, "the status of an event", 0, event)
 
 
+def call(function, given):
+    """Call the function at an address with the context of the callback that this is inside of, and [given], an address."""
+    return step(CALL, "the status of a function", 0, function, times=given)
+
+
+def visit(sub):
+    """Attach to a sub-interpreter as a library does that knows nothing of the arm, with a thread state of its own."""
+    return step(VISIT, "the status of attaching to another interpreter", 0, sub.state)
+
+
+def depart():
+    return step(DEPART, "the status of a thread state's end", 0)
+
+
 class Program:
     """Steps as C reads them."""
 
@@ -159,16 +174,18 @@ class Places:
         # its types are of the arm's mode, as if both were one extension; the universal ABI's where the arm has none
         self.c = load_extension("places", subject.lab.libraries["places"], "hybrid", self.arm.mode)
 
-    def callback(self):
-        """One that is bound in this interpreter."""
+    def callback(self, policy=None):
+        """One that is bound in this interpreter, under [policy] or the arm's own."""
         made = Callback()
-        self.arm.module.bind(*self.binding(made))
+        self.arm.module.bind(*self.binding(made, policy))
+        self.subject.bound[made.address] = lambda: self.unbind(made)
         return made
 
-    def binding(self, callback):
-        return callback.address, self.c.body(), 0, POLICIES[self.arm.policy]
+    def binding(self, callback, policy=None):
+        return callback.address, self.c.body(), 0, POLICIES[policy or self.arm.policy]
 
     def unbind(self, callback):
+        self.subject.bound.pop(callback.address, None)
         self.arm.module.unbind(callback.address)
 
     def use(self):

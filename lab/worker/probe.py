@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from probing import Detected, NotApplicable, Refused, Subject, Wrong
+from probing import Detected, Left, NotApplicable, Refused, Subject, Wrong
 
 OUTCOMES = {Refused: "refused", Wrong: "wrong", Detected: "detected", NotApplicable: "n/a"}
 
@@ -24,12 +24,24 @@ def load(path):
 def ask(probe, job):
     """(outcome, detail) of run(subject); the detail is a function where the answer is known only when the process has ended.
 
-    A probe with BARE is given the job instead, and loads what it needs itself.
+    A probe with BARE is given the job instead, and loads what it needs itself. What came of any other is worth something only
+    where nothing is left behind.
     """
+    left = None
     try:
-        return "ok", probe.run(job if getattr(probe, "BARE", False) else Subject(job)) or ""
+        if getattr(probe, "BARE", False):
+            return "ok", probe.run(job) or ""
+        subject = Subject(job)
+        left = None if getattr(probe, "LEAVES", "") else Left(subject)
+        outcome, detail = "ok", probe.run(subject) or ""
     except tuple(OUTCOMES) as answer:
-        return OUTCOMES[type(answer)], str(answer)
+        outcome, detail = OUTCOMES[type(answer)], str(answer)
+    if left is not None and outcome not in ("wrong", "n/a") and not callable(detail):
+        try:
+            left.check()
+        except Wrong as answer:
+            return "wrong", "%s, but: %s" % (outcome, answer)
+    return outcome, detail
 
 
 def main():

@@ -34,10 +34,12 @@ class Subject:
         self.job = job
         self.lab = Lab(job["libraries"])
         self.capabilities, self.api = job["arm"].get("capabilities", ()), job.get("api")
+        self.bound = {}             # what is bound, by whatever names it -> what gives it back
         try:
             self.arm = Arm(self.lab, job["arm"])
         except ImportError as error:
             raise Refused("to be imported: %s" % error)
+        self.job_module = self.arm.module       # a probe may put another arm in that place
         self.unraisable = []
         sys.unraisablehook = lambda args: self.unraisable.append((args.exc_type, str(args.exc_value)))
 
@@ -48,19 +50,23 @@ class Subject:
         """
         run = self.lab.new_run()
         run.arg, run.loops, run.size = arg, loops, size
+        held = [references(thing) for thing in (function, *captured) if thing is not None]
         self.arm.bodies.set_callable(function)
         try:
             self.arm.drive(driver or self.lab.native_address("native_call_loop"), run, body,
                            self.lab.address(run), flags, captured=captured)
         finally:
             self.arm.bodies.set_callable(None)
+        expect("references to what the body called and to what was captured",
+               [references(thing) for thing in (function, *captured) if thing is not None], held)
         return run
 
     def run(self, body, loops=1, **how):
         """As attempt, but a refusal is none of the probe's business: raises Refused."""
         run = self.attempt(body, loops=loops, **how)
         if run.refused:
-            raise Refused("%d of %d callbacks were refused" % (run.refused, run.calls or loops))
+            text = "%d of %d callbacks were refused" % (run.refused, run.calls or loops)
+            raise Refused(text) if run.refused == (run.calls or loops) else Wrong(text)
         return run
 
     def foreign(self, body, loops=1, **how):
@@ -74,6 +80,36 @@ class Subject:
     def functions(self, role):
         """What the arm's API has of this role (csrc/…/api.h), as lab/conformance.py describes functions."""
         return [function for function in self.api["functions"] if function["role"] == role]
+
+
+class Left:
+    """What a probe must leave as it found it, whatever came of it, unless it says in LEAVES why not."""
+
+    def __init__(self, subject):
+        self.subject = subject
+        self.place, self.states, self.others = where(), thread_states(), self._others()
+
+    def _others(self):
+        subject = self.subject
+        return {"interpreters": interpreters(), "the exception that is pending": pending_exception(),
+                "references to the arm's module": references(subject.job_module),
+                "references to the runtime half's module": references(subject.lab.runtime)}
+
+    def check(self):
+        """Raise Wrong where anything is not as it was."""
+        for give_back in list(self.subject.bound.values()):
+            give_back()
+        expect("(thread, thread state, interpreter) in the end", where(), self.place)
+        expect("thread states in the end", settled(self.states), self.states)
+        for what, now in self._others().items():
+            expect(what + " in the end", now, self.others[what])
+        expect("what was reported and not asked for", self.subject.unraisable, [])
+
+
+def needs_attaching(subject, why):
+    """Raise NotApplicable where the arm's policy refuses all threads that are not attached."""
+    if subject.arm.policy == "attached_only":
+        raise NotApplicable("under attached_only " + why)
 
 
 def expect(what, actual, expected):
@@ -118,6 +154,17 @@ def thread_states():
     count = 0
     while state:
         count, state = count + 1, following(state)
+    return count
+
+
+def interpreters():
+    """How many interpreters there are; PyPy has one."""
+    if PYPY:
+        return 1
+    following = function("PyInterpreterState_Next", ctypes.c_void_p, ctypes.c_void_p)
+    each, count = function("PyInterpreterState_Head", ctypes.c_void_p)(), 0
+    while each:
+        each, count = following(each), count + 1
     return count
 
 

@@ -1,8 +1,9 @@
-"""Does each extension get contexts of its own flavour, with one in HPy's debug mode and another in universal, interleaved?
+"""Does each extension get contexts of its own flavour, with others in HPy's debug, trace and universal mode interleaved?
 
-Two copies of the arm's extension, in both orders of loading, call back in turn, and one inside of the other, on every kind of
-thread that the arm serves: the body must get a context of the flavour that its own extension was loaded in. A form whose
-function takes no argument cannot know who calls; it hands out the flavour of the extension that registered last.
+Copies of the arm's extension in each of the three modes, in several orders of loading, call back in turn, and one inside of
+the other, on every kind of thread that the arm serves: the body must get a context of the flavour that its own extension was
+loaded in. A form whose function takes no argument cannot know who calls; it hands out the flavour of the extension that
+registered last.
 
 Source: docs/semantics.md, "Flavours"; hpyproject/hpy#268, HPy_EnterContext() without an argument.
 """
@@ -13,7 +14,7 @@ from probing import LEAVE, Wrong, expect
 
 REQUIRES = ("attached", "body")
 CALLS = 3
-FLAVOURS = {"universal": ord("U"), "debug": ord("D")}
+FLAVOURS = {"universal": ord("U"), "debug": ord("D"), "trace": ord("T")}
 
 
 def flavours(subject, arm):
@@ -31,7 +32,7 @@ def run(subject):
     before, first, wrong = place(), subject.arm, []
     bodies = WrongUses(subject, "universal").lend_bodies().subject.arm.bodies
     arms = [("universal", first)]
-    for mode in ("debug", "universal"):         # each is in turn the one that registered last
+    for mode in ("debug", "trace", "universal"):        # each is in turn the one that registered last
         arms.append((mode, Arm(subject.lab, dict(subject.job["arm"], mode=mode))))
         arms[-1][1].bodies = bodies
         for _ in range(CALLS):

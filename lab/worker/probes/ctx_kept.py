@@ -14,7 +14,7 @@ from probing import Wrong, expect
 
 REQUIRES = ("attached", "body")
 MODES = ("universal", "debug")
-EXPECTS = {"off": "wrong", "on": "detected"}
+EXPECTS = {"all": "wrong", "lab_debug": "detected"}
 DETECTS = "a context was used after it was released"
 
 

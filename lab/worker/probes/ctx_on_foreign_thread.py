@@ -12,7 +12,7 @@ from misusing import WrongUses
 from probing import Wrong
 
 REQUIRES = ("attached", "body")
-EXPECTS = {"off": "crash", "on": "detected"}
+EXPECTS = {"all": "crash: SIGSEGV", "lab_debug": "detected"}
 DETECTS = "a context was used"
 
 

@@ -12,6 +12,7 @@ Source: PEP 788; docs/semantics.md, "Finalization".
 import threading
 
 from places import NOWHERE, REFUSED, Places, Program, fire, hammer, interpreter, post, restore, save, wait
+from probing import needs_attaching
 
 REQUIRES = ("attached", "released", "body")
 DEBUG = ("off",)            # what is bound here is never given back, which the lab's debug mode reports
@@ -20,6 +21,7 @@ LIMIT_S = 5.0
 
 
 def run(subject):
+    needs_attaching(subject, "a thread that is not attached is refused at any time: the probe attached_only shows it")
     places = Places(subject)
     callback, ready, done, never = places.callback(), places.event(), places.event(), places.event()
     refused = fire(callback, status=REFUSED, what="the status of a callback after one was refused")

@@ -10,6 +10,7 @@ Source: hpyproject/hpy#268, "some thread that the Java VM is not aware of yet".
 from probing import LEAVE, expect, references, settled, thread_states, where
 
 REQUIRES = ("foreign", "body")
+EXPECTS = {"all": "ok", "attached_only": "refused"}
 CALLS = 50
 
 

@@ -10,6 +10,7 @@ Source: docs/semantics.md, "Fork" and "Finalization".
 """
 
 import os
+import threading
 
 from places import NOWHERE, Places, fire, interpreter, post, restore, save, source, wait
 from probing import PYPY, expect, settled, thread_states
@@ -22,21 +23,26 @@ def run(subject):
     places = Places(subject)
     here, count = places.place(), thread_states()
     callback, inside, leave = places.callback(), places.event(), places.event()
-    other = places.start(
-        fire(callback, interpreter(0, "inside"), save(), post(inside), wait(leave), restore(), places.use()),
-        interpreter(NOWHERE, "of a foreign thread afterwards"))
+    served = places.serves("foreign")
+    called = fire(callback, interpreter(0, "inside"), save(), post(inside), wait(leave), restore(), places.use())
+    if served:
+        other = places.start(called, interpreter(NOWHERE, "of a foreign thread afterwards"))
+    else:
+        thread = threading.Thread(target=places.here, args=(called, interpreter(0, "of a Python thread afterwards")))
+        thread.start()
     places.here(save(), wait(inside), restore())
     child = os.fork()
     if child == 0:
         if "attached" in subject.capabilities:
             places.here(fire(callback, interpreter(0, "inside"), places.use(), source("import sys; sys.modules")))
-        places.foreign(fire(callback, interpreter(0, "inside"), places.use()), interpreter(NOWHERE, "afterwards"))
+        if served:
+            places.foreign(fire(callback, interpreter(0, "inside"), places.use()), interpreter(NOWHERE, "afterwards"))
         expect("thread states of the child", settled(1), 1 if not PYPY else thread_states())
         places.unbind(callback)
         raise SystemExit(0)
     expect("the exit status of the child", os.waitpid(child, 0)[1], 0)
     places.here(post(leave))
-    places.join(other)
+    places.join(other) if served else thread.join()
     expect("(interpreter, thread state) afterwards", places.place(), here)
     expect("thread states afterwards", settled(count), count)
     places.unbind(callback)

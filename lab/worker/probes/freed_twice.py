@@ -10,8 +10,9 @@ from misusing import WrongUses, expect_order, place
 from probing import NotApplicable, Refused
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("FREE",)
-EXPECTS = {"off": "refused", "on": "detected"}
+EXPECTS = {"all": "refused", "lab_debug": "detected"}
 DETECTS = "what was given was freed twice"
 DEEDS = {"enter_leave/token": "token_closed_twice", "trampoline/plain": "plain_freed_twice",
          "trampoline/handle": "handle_freed_twice", "trampoline/checked": "checked_freed_twice"}

@@ -1,8 +1,9 @@
 """What if a token or a trampoline is given back while a thread is inside of it?
 
-Another thread acquires and stays; this one gives back what was acquired through. The one inside must go on and end well, with
-the answer it owes; nobody new may get in through it where that can be asked; the place may be used again only after the last
-has left. Under the release mode: giving it back then is no wrong use.
+Another thread acquires and stays; this one gives back what was acquired through. The one inside must go on and end well,
+with the answer it owes; what it owns must be there until then, and be released after it; nobody new may get in through it
+where that can be asked; the place may be used again only after the last has left. Under the release mode: giving it back
+then is no wrong use.
 
 Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent about the end of a trampoline.
 """
@@ -11,7 +12,7 @@ import ctypes
 import threading
 
 from entries import POINTER, Entries
-from probing import NotApplicable, expect, settled, thread_states, where
+from probing import NotApplicable, expect, references, settled, thread_states, where
 
 REQUIRES = ("attached", "released", "body")
 DEBUG = ("off",)
@@ -19,11 +20,16 @@ WAIT_S = 10.0
 OTHERS = 5000               # more than a page of trampolines holds: how many are made to see whether one of them gets its place
 
 
+class Owned:
+    """What a trampoline owns that owns an object."""
+
+
 def run(subject):
     if not subject.functions("FREE"):
         raise NotApplicable("its API gives nothing back")
     before = where(), thread_states()
-    entered, leave, answers = threading.Event(), threading.Event(), []
+    entered, leave, answers, owned = threading.Event(), threading.Event(), [], Owned()
+    held = references(owned)
 
     def stay(arg):
         entered.set()
@@ -31,7 +37,7 @@ def run(subject):
         return arg
 
     with Entries(subject) as entries:
-        made = entries.make()
+        made = entries.make(captured=owned)
         inside = in_trampoline(entries, made, stay) if subject.functions("CALL") else in_acquisition(entries, made, stay)
         thread = threading.Thread(target=lambda: answers.append(inside()))
         thread.start()
@@ -39,10 +45,12 @@ def run(subject):
         expect("the status of giving it back", entries.free(made), 0)
         others = [entries.make() for _ in range(OTHERS)]
         expect("whether its place was used again while a thread was inside", made in others, False)
+        expect("whether what it owns is there while a thread is inside", references(owned) > held, entries.owns)
         leave.set()
         thread.join()
         expect("what the thread inside ended with", answers, [42])
         expect("statuses of giving the others back", {entries.free(other) for other in others}, {0})
+    expect("references to what it owned, when the last had left", references(owned), held)
     expect("(place, thread states) afterwards", (where(), settled(before[1])), before)
     return "given back with a thread inside, which ended well; %d others elsewhere meanwhile" % OTHERS
 

@@ -14,6 +14,7 @@ from places import NOWHERE, Places, fire, interpreter, restore, save, source, st
 from probing import expect, settled, thread_states
 
 REQUIRES = ("released", "body")
+EXPECTS = {"all": "ok", "attached_only": "refused"}
 LIMIT_S = 5.0
 MARK = """
 import threading

@@ -15,8 +15,9 @@ from misusing import WrongUses, expect_end, in_child
 from probing import where
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("RELEASE",)
-EXPECTS = {"off": "ok", "on": "detected"}
+EXPECTS = {"all": "ok", "lab_debug": "detected"}
 DETECTS = "an interpreter ended and left an acquisition open on the thread that ended it"
 LIMIT_S = 10.0
 PYPY = sys.implementation.name == "pypy"        # where nothing is destroyed at the end

@@ -12,8 +12,9 @@ import os
 from misusing import WrongUses, expect_end, in_child
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("RELEASE",)
-EXPECTS = {"off": "ok", "on": "detected"}
+EXPECTS = {"all": "ok", "lab_debug": "detected"}
 DETECTS = "the process ended and left an acquisition open"
 LIMIT_S = 10.0
 

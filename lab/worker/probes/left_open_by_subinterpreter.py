@@ -13,8 +13,9 @@ from misusing import expect_order, place
 from probing import NotApplicable
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("RELEASE",)
-EXPECTS = {"off": "ok", "on": "detected"}
+EXPECTS = {"all": "ok", "lab_debug": "detected"}
 DETECTS = "an interpreter ended and left an acquisition open on the thread that ended it"
 LIMIT_S = 10.0
 INSIDE = """

@@ -11,8 +11,9 @@ import threading
 from misusing import WrongUses, expect_order, place
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("RELEASE",)
-EXPECTS = {"off": "ok", "on": "detected"}
+EXPECTS = {"all": "ok", "lab_debug": "detected"}
 DETECTS = "a thread ended and left an acquisition open"
 LIMIT_S = 10.0
 

@@ -11,6 +11,7 @@ from crowd import crowd
 from probing import thread_states
 
 REQUIRES = ("foreign", "body")
+EXPECTS = {"all": "ok", "attached_only": "refused"}
 THREADS = 300
 
 

@@ -14,6 +14,7 @@ from places import NOWHERE, Places, fire, interpreter, source
 from probing import expect, settled, thread_states
 
 REQUIRES = ("foreign", "body")
+EXPECTS = {"all": "ok", "attached_only": "refused"}
 LIMIT_S = 5.0
 
 

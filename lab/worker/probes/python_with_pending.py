@@ -12,7 +12,7 @@ from misusing import WrongUses, expect_order, place
 from probing import Wrong
 
 REQUIRES = ("attached", "body")
-EXPECTS = {"off": "wrong", "on": "detected"}
+EXPECTS = {"all": "wrong", "lab_debug": "detected"}
 DETECTS = "Python was called with an exception pending since before the acquisition"
 AFTERWARDS = {0: "no exception", 1: "the same exception", 2: "another exception"}
 

@@ -11,7 +11,7 @@ from misusing import WrongUses, expect_order, place
 from probing import Wrong, pending_exception
 
 REQUIRES = ("attached", "body")
-EXPECTS = {"off": "wrong", "on": "detected"}
+EXPECTS = {"all": "wrong", "lab_debug": "detected"}
 DETECTS = "a context was released with an exception pending that the body raised"
 
 

@@ -10,8 +10,9 @@ Source: docs/semantics.md, "Wrong use" and "Flavours"; our reading, the issue is
 from misusing import WrongUses, expect_order, place
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("RELEASE",)
-EXPECTS = {"off": "ok", "on": "detected"}
+EXPECTS = {"all": "ok", "lab_debug": "detected"}
 DETECTS = "a context of another flavour was released"
 
 

@@ -11,6 +11,7 @@ import threading
 from probing import LEAVE, expect, settled, thread_states, where
 
 REQUIRES = ("released", "body")
+EXPECTS = {"all": "ok", "attached_only": "refused"}
 CALLS = 5
 
 

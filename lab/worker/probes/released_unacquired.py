@@ -11,8 +11,9 @@ from misusing import WrongUses, expect_order, place
 from probing import expect
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("RELEASE",)
-EXPECTS = {"off": "ok", "on": "detected"}
+EXPECTS = {"all": "ok", "lab_debug": "detected"}
 DETECTS = "a context was released that was not acquired"
 
 

@@ -14,6 +14,7 @@ from misusing import WrongUses, in_child
 from probing import NotApplicable, expect
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("CREATE",)
 DEBUG = ("off",)
 DEEDS = {"hpyvm/pointer": "storage_of_another", "hpyvm/value": "value_of_another"}

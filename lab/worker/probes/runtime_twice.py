@@ -60,6 +60,7 @@ def call_both(subject, arms):
         expect("callbacks inside of one another", inside(10), 10)
     finally:
         arms[0].bodies.set_callable(None)
+    subject.arm = arms[0]
     expect("where they ran", set(seen), {before[0]})
     expect_order(subject, before)
     return "two copies, each with an arm, in turn and inside of one another: no conflict"

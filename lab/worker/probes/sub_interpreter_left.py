@@ -15,6 +15,7 @@ from places import NOWHERE, Places, fire, interpreter, restore, save, source, st
 from probing import expect, thread_states
 
 REQUIRES = ("attached", "released", "body")
+EXPECTS = {"all": "ok", "attached_only": "refused"}
 LIMIT_S = 5.0
 
 

@@ -14,7 +14,8 @@ DEPTH = 1000
 
 def run(subject):
     before = where(), thread_states()
-    for body in ("nest", "nest_left"):
+    served = ("nest", "nest_left") if subject.serves("released") else ("nest",)
+    for body in served:
         levels, places = [], set()
 
         def note(level):
@@ -26,4 +27,10 @@ def run(subject):
         expect("whether the levels came in order (%s)" % body, levels == list(range(1, DEPTH + 1)), True)
         expect("where the levels ran (%s)" % body, places, {before[0]})
         expect("(place, thread states) afterwards (%s)" % body, (where(), settled(before[1])), before)
-    return "%d levels, with Python held and with Python left" % DEPTH
+    if len(served) == 1:
+        expect("outermost levels whose inner one was refused, Python being left",
+               subject.attempt("nest_left", arg=DEPTH, function=int).raised, 1)
+        expect("what was reported of them", [kind for kind, _ in subject.unraisable], [RuntimeError])
+        del subject.unraisable[:]
+    return "%d levels, with Python held%s" % (DEPTH, " and with Python left" if len(served) > 1
+                                              else "; refused where Python was left")

@@ -11,8 +11,9 @@ from misusing import WrongUses, expect_order, place
 from probing import NotApplicable, Refused, expect
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("CREATE",)
-EXPECTS = {"off": "refused", "on": "detected"}
+EXPECTS = {"all": "refused", "lab_debug": "detected"}
 DETECTS = "NULL"
 DEEDS = {"enter_leave/token": "token_null", "hpyvm/pointer": "vm_null", "hpyvm/value": "value_unset",
          "trampoline/plain": "plain_helper_null", "trampoline/handle": "handle_helper_null",

@@ -14,8 +14,9 @@ from misusing import WrongUses, expect_order, in_child, place
 from probing import NotApplicable, Refused, expect
 
 REQUIRES = ("attached", "body")
+POLICIES = ("attach",)      # what is done wrong is done by the functions of this policy
 ROLES = ("FREE",)
-EXPECTS = {"off": "refused", "on": "detected"}
+EXPECTS = {"all": "refused", "lab_debug": "detected"}
 DETECTS = "what was given was used after it was freed"
 MESSAGE = "called after it was freed"
 DEEDS = {"enter_leave/token": "token_used_after_close", "trampoline/plain": "plain_called_after_free",

@@ -10,6 +10,7 @@ Source: PEP 788; docs/semantics.md, "Finalization".
 """
 
 from places import NOWHERE, REFUSED, Places, fire, hammer, interpreter, post, restore, save, source, wait
+from probing import needs_attaching
 
 REQUIRES = ("foreign", "body")
 DEBUG = ("off",)            # what is bound here is never given back, which the lab's debug mode reports
@@ -18,6 +19,7 @@ LIMIT_S = 5.0
 
 
 def run(subject):
+    needs_attaching(subject, "a thread that is not attached is refused at any time: the probe attached_only shows it")
     places = Places(subject)
     callback = places.callback()
     refused = fire(callback, status=REFUSED, what="the status of a callback after one was refused")
