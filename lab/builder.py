@@ -26,6 +26,7 @@ from lab.environment import find_compiler
 from lab.errors import BuildError, MissingTool
 from lab.interpreters import Interpreter
 
+HERE = "{checkout}"       # in a command: the checkout's path, which is no reason to build anew, nor to be found in what is built
 CFLAGS = ("-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-g", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
 # what HPy 0.9.0's own macros and inline functions provoke
 HPY_QUIET = ("-Wno-cast-function-type", "-Wno-missing-field-initializers", "-Wno-unused-parameter")
@@ -131,7 +132,7 @@ class _Plan:
     def _add(self, output: Path, flags: Iterable[str], sources: Iterable[Path], libraries: Iterable[str] = (),
              arm: str = "") -> Path:
         sources = list(sources)
-        command = [self.cc, *CFLAGS, *flags, "-shared", "-o", str(output), *map(str, sources), *libraries]
+        command = [self.cc, *CFLAGS, f"-ffile-prefix-map={HERE}=.", *flags, "-shared", "-o", str(output), *map(str, sources), *libraries]
         self.targets.append(_Target(output, [word.replace(f"{self.top}{os.sep}", "") for word in command], sources, arm=arm))
         return output
 
@@ -326,7 +327,7 @@ def _make_one(top: Path, target: _Target, demanded: set[str]) -> None:
 
 def _compile(top: Path, target: _Target, into: str) -> None:
     output = str(target.output.relative_to(top))
-    command = [into if word == output else word for word in target.command]
+    command = [into if word == output else word.replace(HERE, str(top)) for word in target.command]
     done = subprocess.run(command, cwd=top, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         said = "\n".join((done.stderr or done.stdout).splitlines()[:20])

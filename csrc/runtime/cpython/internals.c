@@ -2,6 +2,7 @@
 #define Py_BUILD_CORE 1
 #include <Python.h>
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #pragma GCC visibility push(default)    /* 3.8 does not say of itself that its symbols are to be seen */
@@ -15,6 +16,20 @@
 #pragma GCC visibility push(hidden)
 #include "internals.h"
 #pragma GCC visibility pop
+
+PyThreadState *hpyrt_gilstate(void)
+{
+#if PY_VERSION_HEX < 0x030F0000
+#if PY_VERSION_HEX < 0x030C0000
+    const Py_tss_t *key = &_PyRuntime.gilstate.autoTSSkey;
+#else
+    const Py_tss_t *key = &_PyRuntime.autoTSSkey;
+#endif
+    return key->_is_initialized ? pthread_getspecific(key->_key) : NULL;
+#else
+    return PyGILState_GetThisThreadState();     /* a thread-local of Python's own */
+#endif
+}
 
 void hpyrt_set_slot(PyThreadState *state)
 {

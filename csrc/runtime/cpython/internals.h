@@ -2,6 +2,9 @@
 #ifndef HPYRT_INTERNALS_H
 #define HPYRT_INTERNALS_H
 
+/* What is in the calling thread's gilstate slot: as PyGILState_GetThisThreadState, with a third of the calls. */
+PyThreadState *hpyrt_gilstate(void);
+
 /* Put [state] into the calling thread's gilstate slot, which PyGILState_GetThisThreadState reads. Up to 3.11; nothing later. */
 void hpyrt_set_slot(PyThreadState *state);
 

@@ -38,21 +38,6 @@ static PyThreadState *unlink_kept(hpyrt_kept *kept)
     return state;
 }
 
-PyThreadState *hpyrt_home(const hpyrt_record *record)
-{
-    PyThreadState *state = record->own.home != NULL ? record->own.home->state : NULL;
-    return state != NULL && hpyrt_is_in_slot(state) ? state : NULL;
-}
-
-/* Take [kept], to which [place] leads, out of its thread's list. */
-static void leave_thread(hpyrt_record *record, hpyrt_kept **place)
-{
-    hpyrt_kept *kept = *place;
-    *place = kept->next_of_thread;
-    if (record->own.home == kept)
-        record->own.home = NULL;
-}
-
 PyThreadState *hpyrt_kept_state(hpyrt_record *record, const hpyrt_view *view)
 {
     hpyrt_kept **place = &record->own.kept;
@@ -60,7 +45,7 @@ PyThreadState *hpyrt_kept_state(hpyrt_record *record, const hpyrt_view *view)
         hpyrt_kept *kept = *place;
         PyThreadState *state = kept->state;
         if (state == NULL) {            /* its interpreter has ended */
-            leave_thread(record, place);
+            *place = kept->next_of_thread;
             pthread_mutex_lock(&hpyrt_mutex);       /* whoever took it out has let go of it */
             pthread_mutex_unlock(&hpyrt_mutex);
             free(kept);
@@ -72,7 +57,7 @@ PyThreadState *hpyrt_kept_state(hpyrt_record *record, const hpyrt_view *view)
     return NULL;
 }
 
-PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view, bool is_first)
+PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view)
 {
     hpyrt_kept *kept = malloc(sizeof *kept);
     PyThreadState *state = kept != NULL ? PyThreadState_New(view->interpreter) : NULL;
@@ -84,8 +69,6 @@ PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view, bool
         hpyrt_stand_back(state);
     *kept = (hpyrt_kept){.state = state, .view = view, .next_of_thread = record->own.kept};
     record->own.kept = kept;
-    if (is_first && !record->own.is_ending)
-        record->own.home = kept;
     pthread_mutex_lock(&hpyrt_mutex);
     link_kept(kept);
     pthread_mutex_unlock(&hpyrt_mutex);
@@ -108,7 +91,7 @@ bool hpyrt_give_up_state(hpyrt_record *record, const PyThreadState *state)
     hpyrt_kept *kept = *place;
     if (kept == NULL)
         return false;
-    leave_thread(record, place);
+    *place = kept->next_of_thread;
     pthread_mutex_lock(&hpyrt_mutex);
     unlink_kept(kept);
     pthread_mutex_unlock(&hpyrt_mutex);
@@ -145,7 +128,7 @@ void hpyrt_bury_kept(hpyrt_record *record)
         if (state == NULL)
             free(kept);
     }
-    record->own.kept = record->own.home = NULL;
+    record->own.kept = NULL;
     if (ask && hpyrt_takes_pending_calls())
         Py_AddPendingCall(drain_pending, NULL);     /* if the queue is full, the next slow acquisition drains */
 }

@@ -5,18 +5,10 @@
 
 /* ---- which thread state ---- */
 
-/* What is in the gilstate slot of [record]'s thread. Looking there costs a tenth of an acquisition, and is left out where a state
-   of ours is known to be there. */
-static PyThreadState *slot_of(const hpyrt_record *record)
-{
-    PyThreadState *home = HPYRT_SLOT_FOLLOWS || record->top == record->frames ? hpyrt_home(record) : NULL;
-    return home != NULL ? home : PyGILState_GetThisThreadState();
-}
-
 /* Whether the calling thread is attached, with [current]. [*slot] is what is in its gilstate slot, if that had to be looked at. */
 static bool is_attached(const PyThreadState *current, PyThreadState **slot)
 {
-    *slot = HPYRT_STATE_IS_THREAD_LOCAL || current == NULL ? NULL : PyGILState_GetThisThreadState();
+    *slot = HPYRT_STATE_IS_THREAD_LOCAL || current == NULL ? NULL : hpyrt_gilstate();
     return hpyrt_is_mine(current, *slot);
 }
 
@@ -47,12 +39,12 @@ static PyThreadState *attach_new(hpyrt_record *record, hpyrt_view *view, PyThrea
     hpyrt_view *main = hpyrt_main_view;
     /* PyGILState_Ensure of another library means the main interpreter: so a foreign thread's slot starts with a state there */
     if (*slot == NULL && main != NULL && main != view && (*slot = hpyrt_kept_state(record, main)) == NULL
-            && (*slot = hpyrt_keep_new_state(record, main, true)) == NULL)
+            && (*slot = hpyrt_keep_new_state(record, main)) == NULL)
         return NULL;
     bool by_way = HPYRT_FOUND_STATE_IS_USED && current == NULL && main != NULL && main != view;
     if (by_way)
         PyEval_RestoreThread(*slot);
-    PyThreadState *state = hpyrt_keep_new_state(record, view, *slot == NULL);
+    PyThreadState *state = hpyrt_keep_new_state(record, view);
     if (state == NULL) {
         if (by_way)
             PyEval_SaveThread();
@@ -96,7 +88,7 @@ static int cross(hpyrt_record *record, hpyrt_view *view, hpyrt_origin *origin, P
     if (hpyrt_take_guard(record, view) < 0)
         return -1;
     if (slot == NULL)
-        slot = slot_of(record);
+        slot = hpyrt_gilstate();
     PyThreadState *state = find_state(record, view, slot);
     if (state != NULL && slot == NULL)
         hpyrt_forget_slot(state);
@@ -215,7 +207,7 @@ static hpyrt_view *last_view(const hpyrt_record *record, PyThreadState **slot)
     hpyrt_view *left = HPYRT_SLOT_FOLLOWS ? NULL : left_view(record);
     if (left != NULL)
         return left;
-    *slot = HPYRT_SLOT_FOLLOWS ? PyGILState_GetThisThreadState() : slot_of(record);
+    *slot = hpyrt_gilstate();
     if (*slot != NULL && !hpyrt_keeps(record, *slot))
         return hpyrt_view_of((*slot)->interp);      /* a Python thread, which went back to where it came from */
     return record->own.last != NULL ? record->own.last : hpyrt_main_view;
@@ -327,23 +319,9 @@ bool hpyrt_is_attached(void)
     return is_attached(hpyrt_current_state(), &slot);
 }
 
-/* The C library's own, which C++ destroys thread-locals with; weak where it has none. */
-extern int __cxa_thread_atexit_impl(void (*function)(void *), void *argument, void *library) __attribute__((weak));
-extern void *__dso_handle;
-
-/* Before any thread-specific value is cleared, of which the gilstate slot is one up to 3.14. */
-static void look_at_slot_from_now_on(void *unused)
-{
-    (void)unused;
-    if (hpyrt_this_thread != NULL) {
-        hpyrt_this_thread->own.is_ending = true;
-        hpyrt_this_thread->own.home = NULL;
-    }
-}
-
 int hpyrt_begin_thread(void)
 {
-    return __cxa_thread_atexit_impl != NULL ? __cxa_thread_atexit_impl(look_at_slot_from_now_on, NULL, &__dso_handle) : 0;
+    return 0;
 }
 
 void hpyrt_leave_all(hpyrt_record *record)

@@ -24,8 +24,6 @@ typedef struct {
     PyThreadState *state;       /* known to be this thread's own while it is the current one (up to 3.11) */
     hpyrt_view *last;           /* of the interpreter that an acquisition, or its end, last attached the thread to */
     hpyrt_kept *kept;
-    hpyrt_kept *home;           /* the one that got into the gilstate slot when it was made */
-    bool is_ending;             /* its thread-specific values may be gone any time */
     bool has_crossed;           /* since the thread began to end, or its last round of that */
     int rounds;                 /* of thread-specific destructors */
     PyInterpreterGuard *guard;  /* of the way in or out that the thread is on, under HPYRT_PEP_788 */
@@ -101,12 +99,8 @@ bool hpyrt_comes_from(const hpyrt_frame *frame, const hpyrt_view *view);
 /* The thread state kept for [record]'s thread in [view]; NULL if there is none. */
 PyThreadState *hpyrt_kept_state(hpyrt_record *record, const hpyrt_view *view);
 
-/* Make one and keep it. [is_first]: the thread's gilstate slot is empty, so that it gets there. NULL when there is no memory. */
-PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view, bool is_first);
-
-/* The kept state that is known to be in the gilstate slot of [record]'s thread, unless an open acquisition put another there;
-   NULL if there is none. Its interpreter has not ended, or the thread is on its way into it. */
-PyThreadState *hpyrt_home(const hpyrt_record *record);
+/* Make one and keep it. NULL when there is no memory. */
+PyThreadState *hpyrt_keep_new_state(hpyrt_record *record, hpyrt_view *view);
 
 bool hpyrt_keeps(const hpyrt_record *record, const PyThreadState *state);
 

@@ -70,17 +70,6 @@ static inline bool hpyrt_is_mine(const PyThreadState *state, const PyThreadState
 #endif
 }
 
-/* Whether [state], which was in its thread's gilstate slot once, still is, as far as that can change behind our back. */
-static inline bool hpyrt_is_in_slot(const PyThreadState *state)
-{
-#if HPYRT_SLOT_FOLLOWS
-    return state->_status.bound_gilstate;
-#else
-    (void)state;
-    return true;
-#endif
-}
-
 /* Whether the runtime is shutting down or gone: no thread may attach any more. Py_Finalize takes the flag back as soon as it
    begins to shut down, so that one call tells both. */
 static inline bool hpyrt_is_finalizing(void)
