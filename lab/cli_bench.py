@@ -91,7 +91,7 @@ def count(run, name, pythons, unchecked):
 @click.argument("run", required=False)
 @click.option("--python", "pythons", multiple=True, help=PYTHON_HELP)
 def size(run, pythons):
-    """Look at what each arm takes, code and memory, into RUN or the latest."""
+    """Look at what each arm takes, into RUN or the latest."""
     from lab import additions
     for line in additions.size(checkout(), run, pythons, lambda text: click.echo(text, err=True)):
         click.echo(line)

@@ -25,11 +25,21 @@ __attribute__((visibility("hidden"))) void faults_freed(void *memory);
 #define free(memory) faults_free(memory)
 #define mmap(...) (faults_next() ? MAP_FAILED : mmap(__VA_ARGS__))
 #define mprotect(...) (faults_next() ? -1 : mprotect(__VA_ARGS__))
-#define pthread_setspecific(...) (faults_next() ? ENOMEM : pthread_setspecific(__VA_ARGS__))
+#define pthread_setspecific(key, value) faults_setspecific(key, value)
 #define pthread_mutex_init(...) (faults_next() ? ENOMEM : pthread_mutex_init(__VA_ARGS__))
 #ifndef PYPY_VERSION
 #define PyThreadState_New(interpreter) (faults_next() ? NULL : PyThreadState_New(interpreter))
 #endif
+
+/* The C library makes room for a key's value once in each thread; to set it again needs no memory. */
+static inline int faults_setspecific(pthread_key_t key, const void *value)
+{
+    static __thread int has_room;
+    if (!has_room && faults_next())
+        return ENOMEM;
+    has_room = 1;
+    return (pthread_setspecific)(key, value);
+}
 
 static inline void *faults_realloc(void *memory, size_t size)
 {
