@@ -10,6 +10,7 @@ bench: install
 	$(BIN)/lab build
 	@# a failed cell or a broken claim is in the report, and in the exit status
 	@status=0; $(BIN)/lab check all || status=$$?; $(BIN)/lab bench all $(BENCH) || status=$$?; \
+	$(BIN)/lab count || status=$$?; $(BIN)/lab size || status=$$?; \
 	$(BIN)/lab report || status=$$?; exit $$status
 
 test: install

@@ -175,7 +175,7 @@ def _ledger(names: Sequence[str], runs: Sequence[Run], by_run: Sequence[Sequence
               for run, side_by_side in zip(runs, by_run)]
     rows = [{"claim": each[0].claim, "verdicts": each} for each in zip(*judged)]
     return {"leading": [row for row in rows if row["claim"].leads], "rows": rows, "labels": names, "lost": ledger.lost,
-            "sentences": [verdicts.count_sentence(each) for each in judged], "words": verdicts.WORDS}
+            "dates": ledger.dates, "sentences": [verdicts.count_sentence(each) for each in judged], "words": verdicts.WORDS}
 
 
 def _cautions(run: Run) -> list[str]:
