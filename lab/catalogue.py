@@ -293,11 +293,9 @@ def select(kind: str, wanted: tuple[str, ...] | list[str], known: Mapping) -> li
 
     ``trampoline`` selects every arm of that proposal. Raises UnknownName.
     """
-    if not wanted or "all" in wanted:
-        return list(known.values())
-    chosen = set()
+    chosen = set() if wanted else set(known)
     for name in wanted:
-        matches = [key for key in known if key == name or key.split("/")[0] == name]
+        matches = list(known) if name == "all" else [key for key in known if key == name or key.split("/")[0] == name]
         if not matches:
             raise UnknownName(kind, name, known, f"lab list {kind}s")
         chosen.update(matches)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from lab import probes
 
+_SIGNAL = re.compile(r"killed by (SIG\w+)")
 GOOD = ("ok", "refused", "detected")        # what a design may well answer
 Fields = Mapping[tuple[str, str], Sequence[tuple[str, Mapping]]]     # (probe, arm) -> (column, row of conformance.json)
 
@@ -67,7 +69,8 @@ def _field(rows: Sequence[tuple[str, Mapping]]) -> dict:
     lines = []
     for answer in found:
         row = answer["result"]
-        lines.append(row["outcome"] + (f" ({answer['axes']})" if answer["axes"] else "")
+        signal = _SIGNAL.search(row["detail"]) if row["outcome"] == "crash" else None
+        lines.append(row["outcome"] + (f" {signal[1]}" if signal else "") + (f" ({answer['axes']})" if answer["axes"] else "")
                      + (f", expected {row['expected']}" if unexpected(row) else ""))
     outcomes = {answer["result"]["outcome"] for answer in found}
     kind = ("n/a" if outcomes <= {"n/a"} else "unexpected" if any(unexpected(answer["result"]) for answer in found)

@@ -47,3 +47,10 @@ def test_any_of_several():
     outcomes = ("wrong", "crash", "ok", "n/a", "broken")
     assert [guarantees.unexpected(row(outcome, expected="wrong or crash")) for outcome in outcomes] == [
         False, False, True, False, True]
+
+
+def test_signal_is_named():
+    """Where a process died the matrix names the signal, be that expected or not."""
+    died = {**row("crash", expected="crash"), "detail": "killed by SIGSEGV"}
+    found = guarantees.matrix([died, {**row("crash", arm="b/x"), "detail": "killed by SIGABRT"}])
+    assert [cell["text"] for cell in found["rows"]["nesting"]] == ["crash SIGSEGV", "crash SIGABRT, expected ok"]

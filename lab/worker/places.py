@@ -324,8 +324,8 @@ class Sub:
 
     def visited(self):
         """A step that looks at the thread states there are when nobody is inside any more but one thread was: its own, from
-        CPython 3.12 on, is kept for as long as that thread lives."""
-        return states(2 if sys.version_info >= (3, 12) else 1, "of a sub-interpreter that a thread visited")
+        CPython 3.13 on, is kept for as long as that thread lives."""
+        return states(2 if sys.version_info >= (3, 13) else 1, "of a sub-interpreter that a thread visited")
 
     def end(self, unbind=True):
         """End it; of its callbacks those that are not unbound stay as they are."""

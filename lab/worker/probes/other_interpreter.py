@@ -3,7 +3,7 @@
 It is bound in a sub-interpreter B and called while the main interpreter A is current: on an attached thread, and on one that
 left Python, where the arm serves that. The body must run in B, with a context that works; afterwards the thread must be in A
 again with the thread state it had, and neither interpreter may have a thread state more than the one that is kept in B for the
-thread, from CPython 3.12 on.
+thread, from CPython 3.13 on.
 
 Why it is asked: on such a thread nothing but what was kept for the callback can say where it belongs. A design that asks the
 thread gets A, and Python objects of B then meet those of A.
