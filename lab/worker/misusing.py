@@ -14,6 +14,7 @@ import tempfile
 from loading import LEAVE, load_extension
 from probing import PYPY, Detected, NotApplicable, expect, function, settled, thread_states, where
 
+NO_WAY = "csrc/probes/wrong_uses/ways.c has no way in of this form"
 REPORT = re.compile(r"^HPy Context Lab: .*", re.M)
 
 
@@ -32,6 +33,12 @@ class WrongUses:
         self.subject, self.started = subject, False
         self.module = load_extension("wrong_uses", job["libraries"]["wrong_uses"], "universal", mode or job["arm"]["mode"])
 
+    def need_way(self):
+        """Raise NotApplicable unless the subject's form has a way in: for a deed that a process of its own does."""
+        if not self.module.has_way(self.subject.arm.id):
+            raise NotApplicable(NO_WAY)
+        return self
+
     def do(self, what):
         """Do it by the way in of the subject's form; what it saw, as a number. Raises NotApplicable where it has none."""
         if not self.started:
@@ -40,7 +47,7 @@ class WrongUses:
         try:
             return self.module.do(what, self.subject.arm.id)
         except LookupError:
-            raise NotApplicable("csrc/probes/wrong_uses/ways.c has no way in of this form") from None
+            raise NotApplicable(NO_WAY) from None
 
     def lend_bodies(self):
         """Let the subject's arm run this extension's bodies too, by their names. Raises NotApplicable for the CPython ABI."""

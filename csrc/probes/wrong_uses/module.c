@@ -204,8 +204,17 @@ static HPy new_thing_impl(HPyContext *ctx, HPy self)
     return made;
 }
 
+/* has_way(form) -> bool: whether do() knows a way in of that form. */
+HPyDef_METH(has_way, "has_way", HPyFunc_O)
+static HPy has_way_impl(HPyContext *ctx, HPy self, HPy form)
+{
+    (void)self;
+    const char *name = text_of(ctx, form);
+    return name == NULL ? HPy_NULL : HPyBool_FromBool(ctx, find_way(name) != NULL);
+}
+
 static HPyDef *defines[] = {
-    &do_it, &start, &stop, &lend, &keep, &body, &set_callable, &use_kept, &use_kept_elsewhere, &keep_handle, &use_escaped,
+    &has_way, &do_it, &start, &stop, &lend, &keep, &body, &set_callable, &use_kept, &use_kept_elsewhere, &keep_handle, &use_escaped,
     &with_handle, &new_thing, NULL,
 };
 static HPyGlobal *globals[] = {&called, NULL};

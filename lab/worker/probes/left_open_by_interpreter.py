@@ -31,7 +31,7 @@ class Last:
 
 
 def run(subject):
-    wrong = WrongUses(subject)
+    wrong = WrongUses(subject).need_way()
 
     def deed():
         wrong.do("left_open")

@@ -20,7 +20,7 @@ LIMIT_S = 10.0
 
 
 def run(subject):
-    wrong = WrongUses(subject)
+    wrong = WrongUses(subject).need_way()
 
     def deed():
         wrong.do("left_open")

@@ -9,7 +9,7 @@ Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent.
 
 import json
 
-from misusing import expect_order, place
+from misusing import WrongUses, expect_order, place
 from probing import NotApplicable
 
 REQUIRES = ("attached", "body")
@@ -29,6 +29,7 @@ WrongUses(Subject(json.loads({job!r}))).do("left_open")
 
 def run(subject):
     import sys
+    WrongUses(subject).need_way()
     before, interpreters = place(), module_of_interpreters()
     name = create(interpreters)
     error = interpreters.run_string(name, INSIDE.format(path=json.dumps(sys.path), job=json.dumps(subject.job)))
