@@ -31,7 +31,9 @@ CROSSCHECK_FROM_S = 120.0   # smaller budgets have no time for it
 RUN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 WORKER = Path(__file__).resolve().parent / "worker"
 ANEW = "measure anew with: lab bench"
-PLAIN_PROCESSES = 20        # that a pyperf.Runner starts for each benchmark: pyperf's own default
+PLAIN_PROCESSES = 20        # that a pyperf.Runner starts for each benchmark: pyperf's own default, where there is time for them
+FEWEST_PLAIN = 5
+PLAIN_PROCESS_S = 0.3       # one of them, its start included
 
 
 @dataclass(frozen=True)
@@ -276,14 +278,15 @@ def _plain(prepared: Prepared, store: results.RunStore, sheets: Sequence[plan.Sh
     status, failures = "complete", len(store.header["failures"])
     try:
         with tempfile.TemporaryDirectory(prefix="lab-") as folder:
-            for interpreter in prepared.interpreters:
-                mine = [sheet for sheet in sheets if sheet.interpreter == interpreter.tag]
-                for scenario in dict.fromkeys(sheet.scenario for sheet in mine):
-                    say(f"plain pyperf: {scenario}, {interpreter.tag}")
-                    commands = _plain_commands(prepared, interpreter, [s for s in mine if s.scenario == scenario],
-                                               Path(folder), every_cell)
-                    run_crosscheck(commands, store, interpreter.tag, scenario, deadline,
-                                   environment={**os.environ, "LD_BIND_NOW": "1"})
+            places = list(dict.fromkeys((sheet.interpreter, sheet.scenario) for sheet in sheets))
+            for number, (tag, scenario) in enumerate(places):
+                say(f"plain pyperf: {scenario}, {tag}")
+                interpreter = next(each for each in prepared.interpreters if each.tag == tag)
+                share_s = (deadline - time.monotonic()) / (len(places) - number)
+                mine = [sheet for sheet in sheets if (sheet.interpreter, sheet.scenario) == (tag, scenario)]
+                commands = _plain_commands(prepared, interpreter, mine, Path(folder), every_cell, share_s)
+                run_crosscheck(commands, store, tag, scenario, time.monotonic() + share_s,
+                               environment={**os.environ, "LD_BIND_NOW": "1"})
     except KeyboardInterrupt:
         status = "interrupted"
     elapsed_s = time.monotonic() - begin
@@ -294,9 +297,10 @@ def _plain(prepared: Prepared, store: results.RunStore, sheets: Sequence[plan.Sh
 
 
 def _plain_commands(prepared: Prepared, interpreter: Interpreter, sheets: Sequence[plan.Sheet], folder: Path,
-                    every_cell: bool) -> dict[str, list[str]]:
-    """arm id -> argv of plain.py, each arm once; the first parameter set alone unless [every_cell]."""
-    commands = {}
+                    every_cell: bool, share_s: float) -> dict[str, list[str]]:
+    """arm id -> argv of plain.py, each arm once, for [share_s] seconds in all; the first parameter set alone unless [every_cell]."""
+    commands: dict[str, list[str]] = {}
+    benchmarks_of_all = 0
     for sheet in sheets:
         benchmarks = sheet.benchmarks if every_cell else sheet.benchmarks[:1]
         for index, arm_id in enumerate(sheet.arms):
@@ -305,8 +309,11 @@ def _plain_commands(prepared: Prepared, interpreter: Interpreter, sheets: Sequen
             job = prepared.job(sheet)
             job["arms"] = [job["arms"][index]]
             job["cells"] = [{"benchmark": name, "parameters": dict(parameters)} for name, parameters in benchmarks]
+            benchmarks_of_all += len(benchmarks)
             path = folder / f"{sheet.scenario}-{catalogue.file_stem(arm_id)}.json"
             path.write_text(json.dumps(job), encoding="utf-8")
             commands[arm_id] = [interpreter.path, str(WORKER / "plain.py"), "--job", str(path), "--quiet",
-                                "--processes", str(PLAIN_PROCESSES), "--inherit-environ", "LD_BIND_NOW"]
-    return commands
+                                "--inherit-environ", "LD_BIND_NOW"]
+    fitting = int(share_s / max(1, benchmarks_of_all) / PLAIN_PROCESS_S) - 1       # one more calibrates
+    processes = min(PLAIN_PROCESSES, max(FEWEST_PLAIN, fitting))
+    return {arm: [*argv, "--processes", str(processes)] for arm, argv in commands.items()}
