@@ -20,6 +20,7 @@ from lab.environment import find_compiler
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
 UNDER_HELGRIND = ("enter_leave/ambient", "enter_leave/token", "trampoline/handle", "hpyvm/value")
 LIMIT_S = 120.0
+NOT_SANITIZED = ("ten_thousand_threads", "hundred_interpreters")     # they look at memory, which AddressSanitizer holds back
 
 
 def run_time(name):
@@ -45,7 +46,8 @@ def sanitized(interpreter, tmp_path_factory):
 def test_probes_under_address_and_undefined(interpreter, sanitized):
     """Every probe ends on every form as it does without, and the sanitizers find nothing."""
     libraries, environment = sanitized
-    arms, chosen = catalogue.arms(TOP), probes.select([], probes.read())
+    arms = catalogue.arms(TOP)
+    chosen = [probe for probe in probes.select([], probes.read()) if probe.name not in NOT_SANITIZED]
     outcomes = conformance.check(chosen, {name: arms[name] for name in FORMS}, interpreter, libraries,
                                  {**os.environ, **environment}, limit_s=LIMIT_S, only={"mode": ["universal"]})
     assert [(each.probe, each.arm, each.outcome, each.detail, each.output[:2000]) for each in outcomes
