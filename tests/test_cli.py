@@ -312,7 +312,7 @@ def test_claims_without_a_run(command, with_ledger):
     (with_ledger / "results" / "twelve").unlink()
     status, out, _ = command("list", "claims")
     assert (status, out.partition("\n")[0]) == (0, "From no run: lab bench and lab check all make one")
-    assert "\npointer_has_issues_with_memory: refuted\n" in out and "\npassing_is_cheapest: not tested yet\n" in out
+    assert "\nget_is_simple: confirmed\n" in out and "\npassing_is_cheapest: not tested yet\n" in out
 
 
 def test_claims_that_are_not_there(command, tree):
