@@ -62,9 +62,9 @@ class Closures:
         self.lab, name, machine = lab, ctypes.util.find_library("ffi"), platform.machine()
         if name is None or machine not in DEFAULT_ABI:
             raise Absent("there is no libffi for %s here" % machine if name is None else "libffi's default ABI on %s" % machine)
-        self.ffi, self.library = ffi, ffi.dlopen(name)
-        self.cif, self.types = ffi.new("char[256]"), ffi.new("ffi_type *[1]", [ffi.addressof(self.library, "ffi_type_sint64")])
-        if self.library.ffi_prep_cif(self.cif, DEFAULT_ABI[machine], 1, self.types[0], self.types):
+        self.ffi, self.libffi = ffi, ffi.dlopen(name)
+        self.cif, self.types = ffi.new("char[256]"), ffi.new("ffi_type *[1]", [ffi.addressof(self.libffi, "ffi_type_sint64")])
+        if self.libffi.ffi_prep_cif(self.cif, DEFAULT_ABI[machine], 1, self.types[0], self.types):
             raise Absent("libffi refuses a function of one int64_t")
         self.api = lab.ffi.new("native_closure_api *", {
             "allocate": self._function("ffi_closure_alloc"), "prepare": self._function("ffi_prep_closure_loc"),
@@ -72,7 +72,7 @@ class Closures:
         self.api.cif = lab.ffi.cast("void *", int(ffi.cast("intptr_t", self.cif)))
 
     def _function(self, name):
-        return self.lab.ffi.cast("void *", int(self.ffi.cast("intptr_t", self.ffi.addressof(self.library, name))))
+        return self.lab.ffi.cast("void *", int(self.ffi.cast("intptr_t", self.ffi.addressof(self.libffi, name))))
 
     def make(self, array, count):
         took = self.lab.native.native_make_closures(self.api, array, count)
