@@ -11,7 +11,7 @@ BLOCKS = re.findall(r"^```\n(.*?)^```", (ROOT / "docs" / "adding.md").read_text(
 
 
 @pytest.fixture
-def checkout(tmp_path, interpreter):
+def checkout(tmp_path, interpreter, libraries):
     """A checkout of one's own in which the commands of a block can be run; ``lab`` is its own."""
     top = copy_tree(tmp_path / "clone", built_for=interpreter.tag)
     command = tmp_path / "bin" / "lab"

@@ -76,7 +76,8 @@ def test_what_is_forbidden_says_so():
     setting = Path("/proc/sys/kernel/perf_event_paranoid")
     if not setting.exists() or int(setting.read_text()) < 2:
         pytest.skip("here everyone may count")
-    found, usage = counted_by(sys.executable, "os.setuid(65534)")
+    # what cffi imports late may lie where nobody cannot read
+    found, usage = counted_by(sys.executable, "import cffi; cffi.FFI().cdef('int late(void);'); os.setuid(65534)")
     check(found)
     assert usage == sorted(SOFTWARE - {"migrations"})
     assert re.match(r"forbidden \(E(ACCES|PERM), perf_event_paranoid is \d\)$", found[0]["absent"]["migrations"])
