@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lab.stats import Estimate
 
 BETTER, WORSE, EQUIVALENT, UNRESOLVED = "better", "worse", "equivalent", "unresolved"
-BELOW, UNCONTROLLED, UNDECLARED = "below resolution", "no A/A control", "undeclared"
+BELOW, UNCONTROLLED, UNDECLARED, BY_LAYOUT = "below resolution", "no A/A control", "undeclared", "layout-dependent"
 CLAIMS = {
     WORSE: "slower than the reference arm; the difference is larger than the A/A envelope",
     BETTER: "faster than the reference arm; the difference is larger than the A/A envelope",
@@ -33,6 +33,7 @@ CLAIMS = {
     UNRESOLVED: "neither a difference (after Holm's correction) nor equivalence; more processes would narrow the interval",
     BELOW: "a difference, but not larger than what two copies of the same code showed; no claim is made",
     UNCONTROLLED: "no A/A twin ran on this interpreter, so no claim is made",
+    BY_LAYOUT: "different in different layouts of the same code, and not alike in all of them; no claim about the design is made",
     UNDECLARED: "a comparison that was not declared before sampling; numbers are shown, no claim is made",
 }
 MARKS = {
@@ -161,10 +162,8 @@ def lines(evidence: Evidence, clause: Callable[[Mapping], str] = lambda scenario
 
     [clause]: what is added to the line of a scenario, such as who disagrees.
     """
-    told = [
-        ("Attached thread", "attached_call", _attached), ("Thread that left Python", "released_thread", _released),
-        ("Foreign thread", "foreign_thread", _foreign), ("The issue's own case, qsort", "native_sort", _sort),
-    ]
+    told = [("Attached thread", "attached_call", _attached), ("Thread that left Python", "released_thread", _released),
+            ("Foreign thread", "foreign_thread", _foreign), ("The issue's own case, qsort", "native_sort", _sort)]
     return [*(_scenario_line(evidence, *each, clause) for each in told), Line("A/A control", control_sentence(evidence.twin))]
 
 

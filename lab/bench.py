@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lab import builder, catalogue, conformance, driver, environment, interpreters, plan, results, venvs
+from lab import builder, catalogue, conformance, driver, environment, interpreters, layouts, plan, results, venvs
 from lab.catalogue import TWIN_SUFFIX, Arm, Scenario
 from lab.comparable import SAME_MACHINE
 from lab.errors import LabError, ResultsError
@@ -49,6 +49,7 @@ class Request:
     seed: int
     name: str
     command: tuple[str, ...]
+    layouts: int = 1            # of the same code, the plain one among them
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Prepared:
     arms: Mapping[str, Arm]
     scenarios: tuple[Scenario, ...]
     interpreters: tuple[Interpreter, ...]
-    libraries: builder.Libraries
+    libraries: builder.Libraries        # of the plain layout
+    laid_out: tuple[builder.Libraries, ...]     # of each layout, by number: those first
     plan: plan.Plan
     unusable: tuple[LabError, ...]      # interpreters that were asked for and cannot be measured
 
@@ -74,9 +76,9 @@ class Prepared:
     def budget_s(self) -> float:
         return self.request.budget_s * len(self.interpreters)
 
-    def job(self, sheet: plan.Sheet) -> dict:
+    def job(self, sheet: plan.Sheet, layout: int = layouts.PLAIN) -> dict:
         """What a worker must know beyond what the scheduler adds."""
-        return job_of(sheet, next(each for each in self.scenarios if each.name == sheet.scenario), self.arms, self.libraries)
+        return job_of(sheet, _scenario(self, sheet), self.arms, self.laid_out[layout])
 
 
 def job_of(sheet: plan.Sheet, scenario: Scenario, arms: Mapping[str, Arm], libraries: builder.Libraries) -> dict:
@@ -130,7 +132,8 @@ def resume(top: Path, run: str, progress: Callable[[driver.Event], None], say: C
         why = "is complete" if header["status"] == "complete" else "is of plain pyperf, which has no plan to go on with"
         raise ResultsError(f"run {folder.name!r} {why}", ANEW)
     request = Request(tuple(header["reference"]), (), tuple(each["tag"] for each in header["interpreters"]), header["preset"],
-                      header["budget_s"], "paired", header["seed"], folder.name, tuple(header["command"]))
+                      header["budget_s"], "paired", header["seed"], folder.name, tuple(header["command"]),
+                      header.get("layouts", 1))
     prepared = replace(prepare(top, request, say), plan=plan.plan_of(header))
     refuse_other_binaries(prepared, folder, header, ANEW)
     _refuse_other_machine(environment.facts(top), folder, header)
@@ -156,8 +159,7 @@ def _measure(prepared: Prepared, store: results.RunStore, begin: float, progress
     reserve_s = prepared.budget_s * CROSSCHECK_SHARE if checked and request.budget_s >= CROSSCHECK_FROM_S else 0.0
     worker = WORKER / "measure.py"
     executors = {each.tag: ProcessExecutor(each.path, worker, seed=request.seed) for each in prepared.interpreters}
-    outcome = driver.run(prepared.plan, store, executors, lambda sheet, process, loops, calibrate: prepared.job(sheet),
-                         prepared.budget_s, progress=progress, reserve_s=reserve_s, spent_s=time.monotonic() - begin)
+    outcome = driver.run(prepared.plan, store, executors, prepared.job, prepared.budget_s, progress=progress, reserve_s=reserve_s, spent_s=time.monotonic() - begin)
     outcome = replace(outcome, failures=len(store.header["failures"]))
     if outcome.status == "interrupted":
         return outcome
@@ -181,7 +183,7 @@ def refuse_other_binaries(prepared: Prepared, folder: Path, header: Mapping, ins
     for each in prepared.interpreters:
         if each.tag not in {known["tag"] for known in header["interpreters"]}:
             raise ResultsError(f"run {folder.name!r} has nothing of {each.tag}", "lab report shows what a run has")
-    now = hashes_of(prepared.top, [each.tag for each in prepared.interpreters])
+    now = hashes_of(prepared.top, [each.tag for each in prepared.interpreters], of_layouts=len(prepared.laid_out))
     other = [name for name, digest in now.items() if name.endswith(".so") and header["hashes"].get(name) != digest]
     if other:
         raise ResultsError(f"run {folder.name!r} was measured with other binaries than lie in build/ now ({other[0]} and "
@@ -196,8 +198,10 @@ def prepare(top: Path, request: Request, say: Callable[[str], None]) -> Prepared
     found, libraries, unusable = venvs.ready(top, request.pythons, say)
     selection = None if chosen == set(every_arm) else chosen
     made = plan.make_plan(every_arm, scenarios, [each.tag for each in found], request.seed, selection,
-                          libraries.unavailable)
-    return Prepared(top, request, every_arm, scenarios, tuple(found), libraries, made, tuple(unusable))
+                          libraries.unavailable, request.layouts)
+    laid_out = (libraries, *(builder.build(top, found, lambda output: say(f"built {output}"), layout=number)
+                             for number in range(1, request.layouts)))
+    return Prepared(top, request, every_arm, scenarios, tuple(found), libraries, laid_out, made, tuple(unusable))
 
 
 def _scenario(prepared: Prepared, sheet: plan.Sheet) -> Scenario:
@@ -210,7 +214,7 @@ def header_of(prepared: Prepared) -> dict:
     return {
         "name": request.name, "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": list(request.command), "seed": request.seed, "preset": request.preset, "budget_s": request.budget_s,
-        "protocol": request.protocol, "confidence": CONFIDENCE, "margins": MARGINS, "twin": made.twin,
+        "protocol": request.protocol, "layouts": made.layouts, "confidence": CONFIDENCE, "margins": MARGINS, "twin": made.twin,
         "reference": {scenario.name: scenario.reference for scenario in prepared.scenarios},
         "comparisons": [list(each) for each in made.comparisons],
         "arms": [{"id": arm.id, "kind": arm.kind, "title": arm.title, "summary": arm.summary, "source": arm.source,
@@ -221,7 +225,8 @@ def header_of(prepared: Prepared) -> dict:
                       for each in prepared.scenarios],
         "interpreters": [{"tag": each.tag, "version": each.version, "implementation": each.implementation,
                           "path": Path(each.path).name, "hpy": each.hpy, "unknown": each.unknown} for each in prepared.interpreters],
-        "primary": interpreters.current().tag, "hashes": hashes_of(prepared.top, [each.tag for each in prepared.interpreters]),
+        "primary": interpreters.current().tag, "hashes": hashes_of(prepared.top, [each.tag for each in prepared.interpreters],
+                                                                   of_layouts=made.layouts),
         "build_flags": " ".join((*builder.CFLAGS, *builder.HPY_QUIET)), "environment": environment.facts(prepared.top),
         "sheets": [sheet.as_dict() for sheet in made.sheets],
         "not_applicable": [{"interpreter": each.interpreter, "scenario": each.scenario, "benchmark": each.benchmark,
@@ -229,13 +234,14 @@ def header_of(prepared: Prepared) -> dict:
     }
 
 
-def hashes_of(top: Path, tags: Sequence[str], halves: str = "universal") -> dict[str, str]:
-    """sha256 of every specification, source and binary that a number of these interpreters depends on, by its path."""
+def hashes_of(top: Path, tags: Sequence[str], halves: str = "universal", of_layouts: int = 1) -> dict[str, str]:
+    """sha256 of every specification, source and binary that a number of these interpreters depends on, by its path; of so many
+    layouts."""
     package = WORKER.parent.parent    # LAB_ROOT may lead to another checkout; this one's worker runs all the same
     paths = [(path, base) for base, folder in ((top, "csrc"), (top, "variants"), (package, "lab/worker"))
              for path in (base / folder).rglob("*") if path.is_file() and path.suffix in (".c", ".h", ".S", ".toml", ".py")]
-    paths += [(path, top) for folder in ("native", "drivers", halves, *tags)
-              for path in (top / "build" / folder).glob("*.so")]
+    paths += [(path, top) for number in range(of_layouts) for folder in ("native", "drivers", halves, *tags)
+              for path in (top / "build" / layouts.folder(number) / folder).glob("*.so")]
     return {path.relative_to(base).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path, base in sorted(paths)}
 
 

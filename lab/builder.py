@@ -21,11 +21,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import catalogue, spec
+from lab import catalogue, layouts, spec
 from lab.environment import find_compiler
 from lab.errors import BuildError, MissingTool
 from lab.interpreters import Interpreter
 
+HPY = "{hpy}"             # in a stamp: the folder of HPy's headers, which may lie in the checkout or beside it
 HERE = "{checkout}"       # in a command: the checkout's path, which is no reason to build anew, nor to be found in what is built
 CFLAGS = ("-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-g", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
 # what HPy 0.9.0's own macros and inline functions provoke
@@ -62,21 +63,24 @@ class Libraries:
 
 @dataclass
 class _Target:
-    """One output and how it is made: a compiler command, or a copy; [arm]: of which it is the universal extension half."""
+    """One output and how it is made: a compiler command, or a copy; [arm]: of which it is the universal extension half; [hpy]:
+    where HPy's headers lie, which is no reason to build anew."""
 
     output: Path
     command: list[str]
     sources: list[Path] = field(default_factory=list)
     copy_of: Path | None = None
     arm: str = ""
+    hpy: tuple[str, ...] = ()
 
 
 def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[str], None] = lambda text: None,
-          debug: bool = False, unchecked: bool = False) -> Libraries:
+          debug: bool = False, unchecked: bool = False, layout: int = layouts.PLAIN) -> Libraries:
     """Everything that [interpreters] need, below [top]/build; [progress] is told each output that is made.
 
     With [debug] the universal extension halves are those of the lab's debug mode, with [unchecked] those in which the inline
-    functions of each api.h check nothing (HPYLAB_UNCHECKED); they lie beside the others.
+    functions of each api.h check nothing (HPYLAB_UNCHECKED); they lie beside the others. Another [layout] than the plain one
+    (lab.layouts) has a folder of its own with all that is timed; what the probes need is not in it.
 
     A second build of the same checkout waits for the first. Raises MissingTool (compiler, headers, HPy, cffi, pyperf) and,
     once all that can be made is, BuildError (a compiler said no; a symbol that must not be there).
@@ -84,15 +88,15 @@ def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[st
     for interpreter in interpreters:
         for what, remedy in interpreter.missing:
             raise MissingTool(f"{interpreter.tag} ({interpreter.path}) lacks {what}", remedy)
-    plan = _Plan(top, interpreters, "debug" if debug else "unchecked" if unchecked else "")
-    with alone(plan.out):
+    plan = _Plan(top, interpreters, "debug" if debug else "unchecked" if unchecked else "", layouts.Layout(layout))
+    with alone(top / "build"):
         _make(top, plan.targets, progress)
     return plan.libraries
 
 
 def planned(top: Path, interpreters: Sequence[Interpreter]) -> Libraries:
     """Where build() would put everything; nothing is made. Raises MissingTool."""
-    return _Plan(top, interpreters, "").libraries
+    return _Plan(top, interpreters, "", layouts.Layout()).libraries
 
 
 @contextlib.contextmanager
@@ -107,10 +111,13 @@ def alone(out: Path) -> Iterator[None]:
 class _Plan:
     """All targets, in the order in which they are made."""
 
-    def __init__(self, top: Path, interpreters: Sequence[Interpreter], half: str):
-        self.top, self.out, self.cc = top, top / "build", find_compiler()
+    def __init__(self, top: Path, interpreters: Sequence[Interpreter], half: str, layout: layouts.Layout):
+        self.top, self.plain, self.cc, self.layout = top, top / "build", find_compiler(), layout
+        self.out = self.plain / layouts.folder(layout.number)
         self.targets: list[_Target] = []
         self.csrc = top / "csrc"
+        folders = {str(hpy_devel(each)) for each in (None, *interpreters)}
+        self.hpy = tuple(sorted(self._relative(folder) for folder in folders))
         arms = catalogue.arms(top)
         self.libraries = Libraries(self._native(), self._drivers(), {}, {}, {}, {}, {}, self._wrong_uses(half))
         self._bodies("universal", None)
@@ -131,10 +138,16 @@ class _Plan:
 
     def _add(self, output: Path, flags: Iterable[str], sources: Iterable[Path], libraries: Iterable[str] = (),
              arm: str = "") -> Path:
-        sources = list(sources)
-        command = [self.cc, *CFLAGS, f"-ffile-prefix-map={HERE}=.", *flags, "-shared", "-o", str(output), *map(str, sources), *libraries]
-        self.targets.append(_Target(output, [word.replace(f"{self.top}{os.sep}", "") for word in command], sources, arm=arm))
+        layout = self.layout if self.out in output.parents else layouts.Layout()
+        moves, sources = layout.draw(output.name, sources, self.csrc / "layout" / "padding.S")
+        command = [self.cc, *CFLAGS, *moves, f"-ffile-prefix-map={HERE}=.", *flags, "-shared", "-o", str(output), *map(str, sources),
+                   *libraries]
+        self.targets.append(_Target(output, [self._relative(word) for word in command], sources, arm=arm, hpy=self.hpy))
         return output
+
+    def _relative(self, word: str) -> str:
+        """A word of a command, without the checkout's path."""
+        return word.replace(f"{self.top}{os.sep}", "")
 
     def _native(self) -> Path:
         return self._add(self.out / "native" / "libhpylab_native.so", [f"-I{self.csrc / 'native'}"],
@@ -176,7 +189,7 @@ class _Plan:
 
     def _wrong_uses(self, half: str) -> Path:
         flags = [*self._extension_flags("universal", None), *_half_macros(half)]
-        return self._add(_half_place(self.out / "universal", half) / "wrong_uses.hpy0.so", flags,
+        return self._add(_half_place(self.plain / "universal", half) / "wrong_uses.hpy0.so", flags,
                          sorted((self.csrc / "probes" / "wrong_uses").glob("*.c")), ["-lpthread"])
 
     def _arm(self, arm: catalogue.Arm, interpreter: Interpreter | None, half: str = "") -> None:
@@ -199,7 +212,7 @@ class _Plan:
 
     def _places(self, interpreter: Interpreter) -> None:
         self.libraries.places[interpreter.tag] = self._add(
-            self._place(interpreter) / ("places" + self._suffix("hybrid", interpreter)), self._extension_flags("hybrid", interpreter),
+            self.plain / interpreter.tag / ("places" + self._suffix("hybrid", interpreter)), self._extension_flags("hybrid", interpreter),
             sorted((self.csrc / "probes" / "places").glob("*.c")), ["-lpthread"])
 
 
@@ -307,7 +320,10 @@ def _make_all(top: Path, targets: Mapping[str, _Target]) -> Iterator[tuple[str, 
 
 def _stamp(target: _Target, headers_digest: str) -> str:
     own = _digest([target.copy_of] if target.copy_of else target.sources)
-    return hashlib.sha256("\0".join([*target.command, headers_digest, own]).encode()).hexdigest()
+    command = list(target.command)
+    for folder in target.hpy:
+        command = [word.replace(folder, HPY) for word in command]
+    return hashlib.sha256("\0".join([*command, headers_digest, own]).encode()).hexdigest()
 
 
 def _make_one(top: Path, target: _Target, demanded: set[str]) -> None:

@@ -22,9 +22,11 @@ from lab.errors import LabError, UnknownName
 @click.option("--protocol", type=click.Choice(["paired", "pyperf"]), default="paired", show_default=True,
               help="pyperf: an ordinary pyperf.Runner, one benchmark after the other.")
 @click.option("--name", help="The run's name; the time, if none is given.")
+@click.option("--layouts", type=int, help="Builds of the same code that differ in where it lies, the plain one among them; 8 with "
+              "--preset rigorous, else 1. A claim then has to hold over them.")
 @click.option("--seed", type=int, help="The seed of every order; a random one, if none is given.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted or killed: the latest, or --name.")
-def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed, resume):
+def bench(scenarios, arms, pythons, preset, budget, protocol, name, layouts, seed, resume):
     """Measure what each arm costs, into results/.
 
     SCENARIOS are names of `lab list scenarios`, or all. Exits with 1 where a worker failed, with 130 after Ctrl-C; what was
@@ -32,7 +34,7 @@ def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed, resume
     """
     import secrets
 
-    from lab import bench as benching, plan, units
+    from lab import bench as benching, layouts as placing, plan, units
     if resume:
         _refuse_beside_resume()
         _measure(lambda progress: benching.resume(checkout(), name or "latest", progress.event, progress.say), 0.0, protocol)
@@ -43,9 +45,15 @@ def bench(scenarios, arms, pythons, preset, budget, protocol, name, seed, resume
         budget_s = units.parse_duration(budget) if budget else plan.PRESETS[preset]
     except ValueError as error:
         raise LabError(str(error), "for instance: lab bench all --budget 10m") from None
+    if layouts is not None and not 1 <= layouts <= placing.MOST:
+        raise LabError(f"{layouts} layouts", f"give 1 to {placing.MOST}; fewer than 6 have no interval")
+    if layouts is None:
+        layouts = placing.RIGOROUS if preset == "rigorous" and not budget and protocol == "paired" else 1
+    if layouts > 1 and protocol == "pyperf":
+        raise LabError("a pyperf.Runner measures one layout", "leave out --layouts or --protocol pyperf")
     name = benching.checked_name(name or benching.new_name())
     request = benching.Request(scenarios, arms, pythons, preset if not budget else "budget", budget_s, protocol,
-                               secrets.randbits(32) if seed is None else seed, name, ("lab", *sys.argv[1:]))
+                               secrets.randbits(32) if seed is None else seed, name, ("lab", *sys.argv[1:]), layouts)
     _measure(lambda progress: benching.bench(checkout(), request, progress.event, progress.say), budget_s, protocol)
 
 

@@ -73,6 +73,8 @@ def _differences(old: Run, new: Run) -> Iterator[Difference]:
     yield from _told("the protocol", old.header, new.header, ("protocol", "confidence", "margins"),
                      "the verdicts were declared by other rules")
     yield from _told("the build", old.header, new.header, ("build_flags",), "other flags make other code of the same source")
+    yield from _told("the build", *({"layouts": run.header.get("layouts", 1)} for run in (old, new)), ("layouts",),
+                     "a layout that only one run has may be what differs")
     for name in old.header["reference"]:
         if name in new.header["reference"]:
             yield from _scenario(old, new, name)

@@ -44,6 +44,19 @@ def part(column: Column, scenario: Mapping, kinds: Mapping[str, str], warmups: S
     }
 
 
+def layout_sentence(run: Run, findings: Sequence[Finding]) -> str:
+    """Whether the run's claims are about one build of the code or about layouts of it, and how many depend on the layout."""
+    count = run.header.get("layouts", 1)
+    if count == 1:
+        return ("Everything was built once, and ran in the layout that compiler and linker chose. A small difference may be that "
+                "build’s and not the design’s; --layouts 8 of lab bench samples others.")
+    claimed = [finding for finding in findings if finding.verdict in (answer.BETTER, answer.WORSE, answer.EQUIVALENT)]
+    dependent = sum(finding.verdict == answer.BY_LAYOUT for finding in findings)
+    return (f"Each process ran one of {count} layouts of the same code (order of linking, gaps, alignment). {len(claimed)} "
+            f"comparisons came out alike in the interval over layouts and are claimed; {dependent} did not, and are called "
+            "layout-dependent.")
+
+
 def _panel(evidence: answer.Evidence, scenario: Mapping, benchmark: str, kinds: Mapping[str, str]) -> plots.Panel:
     cell = evidence.cell(benchmark)
     rows = []

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Protocol
 
+from lab import layouts
 from lab.errors import WorkerError
 from lab.executor import WorkerFailure
 from lab.plan import TARGET_BATCH_NS, Plan, Sheet, cells, share_loops
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 FLUSH_EVERY_S = 30.0
 MINIMUM_PROCESSES = 6       # of every sheet before any gets more: fewer have no interval at 95 %
 ROUND_ROBIN_EVERY = 3       # of so many passes, one visits every sheet however narrow its intervals are
+PROCESSES_PER_LAYOUT = 2    # likewise: one of each layout says nothing of what processes of a layout differ by
 STRIKES = 3                 # workers that may fail in a row without a known culprit before their sheet is given up
 PATIENCE_S = (10.0, 60.0)   # how long a worker may take of which nothing is known: a sixth of the budget, within these bounds
-JobMaker = Callable[[Sheet, int, Mapping | None, bool], dict]
+JobMaker = Callable[[Sheet, int], dict]
 
 
 class Executor(Protocol):
@@ -71,8 +73,8 @@ def run(plan: Plan, store: RunStore, executors: Mapping[str, Executor], job_make
     A store that holds processes already is gone on with: calibrations, orders and what failed are those of before, and
     [spent_s] of the budget, which went by until its last record, are gone.
 
-    [executors]: interpreter tag -> Executor. [job_maker](sheet, process, loops, calibrate) gives what a job needs beyond what
-    the plan says (body, thread, size, unit, arms, libraries). Every sheet gets [minimum_processes] before any gets more, if the
+    [executors]: interpreter tag -> Executor. [job_maker](sheet, layout) gives what a job needs beyond what the plan says (body,
+    thread, size, unit, arms, libraries). Every sheet gets [minimum_processes] before any gets more, if the
     budget allows, and at least one whatever the budget. The store is flushed, and finished only where Ctrl-C interrupted.
     """
     scheduler = _Scheduler(plan, store, executors, job_maker, (budget_s, reserve_s, spent_s), clock, progress,
@@ -153,7 +155,8 @@ class _Scheduler:
     def __init__(self, plan: Plan, store: RunStore, executors: Mapping[str, Executor], job_maker: JobMaker,
                  time_s: tuple[float, float, float], clock: Callable[[], float], progress: Callable[[Event], None], minimum: int):
         self.store, self.executors, self.job_maker, self.clock, self.progress = store, executors, job_maker, clock, progress
-        self.seed, self.minimum = plan.seed, minimum
+        self.seed, self.layouts = plan.seed, plan.layouts
+        self.minimum = max(minimum, PROCESSES_PER_LAYOUT * plan.layouts) if plan.layouts > 1 else minimum
         self.budget_s, self.limit_s = time_s[0], time_s[0] - time_s[1]
         self.random = random.Random(f"{plan.seed}/passes")
         self.next_process = 1 + max(store.processes, default=-1)
@@ -240,13 +243,14 @@ class _Scheduler:
             wanted, started = bench.cells(self.seed, calibrate), self.clock()
             if not wanted:
                 return None
-            job = {**self.job_maker(sheet, self.next_process, bench.loops, calibrate), "scenario": sheet.scenario,
+            layout = layouts.PLAIN if calibrate else layouts.of_process(bench.turn, self.layouts)
+            job = {**self.job_maker(sheet, layout), "scenario": sheet.scenario,
                    "single": sheet.single, "target_batch_ns": TARGET_BATCH_NS, "calibrate": calibrate, "cells": wanted}
             try:
                 answer = self.executors[sheet.interpreter].execute(job, self._patience_s(bench))
                 _check_answer(answer, wanted, sheet.arms, calibrate)
                 if not calibrate:
-                    self.store.add(answer, sheet.as_dict(), self.next_process, self.seed, self.elapsed_s)
+                    self.store.add(answer, {**sheet.as_dict(), "layout": layout}, self.next_process, self.seed, self.elapsed_s)
             except WorkerError as error:
                 self._blame(bench, wanted, error)
                 continue

@@ -79,10 +79,12 @@ class Plan:
     comparisons: tuple[tuple[str, str, str], ...]
     not_applicable: tuple[NotApplicable, ...]
     twin: str
+    layouts: int = 1        # builds of the same code, of which each process runs one (lab.layouts)
 
 
 def make_plan(arms: Mapping[str, Arm], scenarios: Iterable[Scenario], interpreters: Sequence[str], seed: int,
-              selection: Collection[str] | None = None, unavailable: Mapping[tuple[str, str], str] | None = None) -> Plan:
+              selection: Collection[str] | None = None, unavailable: Mapping[tuple[str, str], str] | None = None,
+              layouts: int = 1) -> Plan:
     """The plan for the arms whose ids are in [selection] (None: all of [arms]), in [scenarios], on [interpreters] (tags).
 
     A scenario's reference arm takes part whether it was selected or not. [unavailable] says why an arm cannot run on an
@@ -102,7 +104,7 @@ def make_plan(arms: Mapping[str, Arm], scenarios: Iterable[Scenario], interprete
         reasons = "; ".join(dict.fromkeys(f"{each.arm} in {each.scenario}: {each.why}" for each in left_out))
         raise PlanError("no cell is left to measure" + (f" ({reasons})" if reasons else ""),
                         "select other arms or scenarios; lab list arms and lab list scenarios show what there is")
-    return Plan(seed, tuple(sheets), _comparisons(arms, sheets), tuple(left_out), original + TWIN_SUFFIX)
+    return Plan(seed, tuple(sheets), _comparisons(arms, sheets), tuple(left_out), original + TWIN_SUFFIX, layouts)
 
 
 def plan_of(header: Mapping) -> Plan:
@@ -111,7 +113,7 @@ def plan_of(header: Mapping) -> Plan:
                        "benchmarks": tuple((name, parameters) for name, parameters in sheet["benchmarks"])})
               for sheet in header["sheets"]]
     return Plan(header["seed"], tuple(sheets), tuple(tuple(each) for each in header["comparisons"]),
-                tuple(NotApplicable(**each) for each in header["not_applicable"]), header["twin"])
+                tuple(NotApplicable(**each) for each in header["not_applicable"]), header["twin"], header.get("layouts", 1))
 
 
 def _participants(arms: Mapping[str, Arm], scenario: Scenario, tag: str, selection: Collection[str] | None,

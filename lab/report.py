@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import math
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -93,6 +94,7 @@ def _environment(runs: Sequence[Run]) -> jinja2.Environment:
     environment.filters.update(
         ns=units.format_ns, signed_ns=answer.signed_ns, ratio=units.format_ratio, duration=units.format_duration,
         bounds_ns=lambda estimate: answer.bounds(estimate, units.format_ns),
+        percent_share=lambda share: "–" if math.isnan(share) else f"{100 * share:.0f}",
         bounds_signed_ns=lambda estimate: answer.bounds(estimate, answer.signed_ns),
         bounds_ratio=lambda estimate: answer.bounds(estimate, units.format_ratio),
         added=answer.added_text, claim=answer.claim, short=columns.short_ns, median=columns.median_ns)
@@ -216,6 +218,7 @@ def view(run: Run) -> dict[str, Any]:
         "twin": control,
         "twin_cells": sorted(control.cells, key=lambda cell: (tags.index(cell.interpreter), order.index(cell.benchmark))),
         "control_sentence": answer.capital(answer.control_sentence(control)),
+        "layout_sentence": detail.layout_sentence(run, findings),
         "versions": _versions(run, findings),
         "scenarios": [_scenario(run, scenario, side_by_side, common, warmups) for scenario in header["scenarios"]],
         "stray_failures": _stray(run),

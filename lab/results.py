@@ -30,7 +30,8 @@ SIZES = "sizes.json"
 DECLARED = ("name", "created", "command", "seed", "preset", "budget_s", "protocol", "confidence", "margins", "reference",
             "twin", "comparisons", "arms", "scenarios", "interpreters", "hashes", "environment", "sheets")
 # What a verdict rests on: fixed before the first sample.
-FIXED = frozenset({"schema", "name", "seed", "protocol", "confidence", "margins", "reference", "twin", "comparisons"})
+FIXED = frozenset({"schema", "name", "seed", "protocol", "confidence", "margins", "reference", "twin", "comparisons",
+                    "layouts"})
 STATUSES = ("running", "complete", "interrupted")
 
 
@@ -127,15 +128,15 @@ class RunStore:
         self._record({"kind": "calibration", "sheet": key, "loops": loops})
 
     def add(self, answer: dict, sheet: dict, process: int, seed: int, elapsed_s: float = 0.0):
-        """Records a worker's [answer] to one sheet (interpreter, scenario, block, …), made by the process of that id and seed,
-        [elapsed_s] seconds after the run began.
+        """Records a worker's [answer] to one sheet (interpreter, scenario, block; layout, if not the plain one), made by the
+        process of that id and seed, [elapsed_s] seconds after the run began.
 
         Raises WorkerError, recording nothing, where the answer is nonsense or from another machine than the run's earlier ones,
         and ValueError where a process of that id is recorded already.
         """
         if process in self._state.processes:
             raise ValueError(f"process {process} is recorded already")
-        sheet = {key: sheet[key] for key in ("interpreter", "scenario", "block")}
+        sheet = {**{key: sheet[key] for key in ("interpreter", "scenario", "block")}, "layout": sheet.get("layout", 0)}
         runs = samples.runs_of_answer(answer, sheet, process, seed, self._state.header["reference"])
         why = samples.disagreement(samples.metadata_of(runs), self._state.metadata.get(sheet["interpreter"]))
         if why:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyperf
 
 COUNTERS = ("voluntary", "involuntary", "faults", "migrations", "steal")
-COLUMNS = ("interpreter", "scenario", "benchmark", "arm", "block", "process", "round", "position", "value_s", "loops",
+COLUMNS = ("interpreter", "scenario", "benchmark", "arm", "block", "layout", "process", "round", "position", "value_s", "loops",
            *COUNTERS)
 # What pyperf's Benchmark.add_run() compares, less what the lab sets itself.
 AGREED = ("aslr", "cpu_count", "cpu_model_name", "hostname", "inner_loops", "platform", "python_executable",
@@ -59,7 +59,7 @@ def _run(metadata: dict, cell: dict, arm: str, measured: dict, origin: dict) -> 
         raise ValueError(f"{arm} has no values, or some that are not numbers")
     own = {"name": cell["benchmark"], "unit": "second", "loops": measured["loops"], "lab_arm": arm,
            "lab_scenario": cell["scenario"], "lab_process": origin["process"], "lab_block": origin["block"],
-           "lab_seed": origin["seed"]}
+           "lab_layout": origin.get("layout", 0), "lab_seed": origin["seed"]}
     for name in ("positions", *COUNTERS):
         if len(measured[name]) != len(values):
             raise ValueError(f"{arm} has {len(values)} values but {len(measured[name])} {name}")
@@ -164,7 +164,7 @@ def frame(suites: Suites) -> pandas.DataFrame:
     lengths = [len(values) for _, values, _ in rows]
     table = {name: numpy.repeat(numpy.array([keys[name] for keys, _, _ in rows], dtype=kind), lengths)
              for name, kind in (("interpreter", object), ("scenario", object), ("benchmark", object), ("arm", object),
-                                ("block", int), ("process", int), ("loops", int))}
+                                ("block", int), ("layout", int), ("process", int), ("loops", int))}
     table["round"] = numpy.concatenate([numpy.arange(n) for n in lengths] or [numpy.zeros(0, int)])
     table["value_s"] = numpy.array([value for _, values, _ in rows for value in values], dtype=float)
     for name in ("position", *COUNTERS):
@@ -190,6 +190,6 @@ def _rows(suites: Suites) -> Iterable[tuple[dict, tuple, dict]]:
                 metadata = runs[process].get_metadata()
                 keys = {"interpreter": interpreter, "scenario": metadata["lab_scenario"], "benchmark": benchmark,
                         "arm": metadata["lab_arm"], "block": metadata["lab_block"], "process": process,
-                        "loops": metadata["loops"]}
+                        "layout": metadata.get("lab_layout", 0), "loops": metadata["loops"]}
                 series = {name: metadata["lab_" + name] for name in COUNTERS}
                 yield keys, runs[process].values, {**series, "position": metadata["lab_positions"]}

@@ -266,31 +266,6 @@ def smallest_detectable(twin_differences: Sequence[float], confidence: float = 0
     return max(abs(estimate.low), abs(estimate.high))
 
 
-def variance_shares(x: Sequence) -> dict[str, float]:
-    """Which share of the variance lies between processes and which between the rounds of a process.
-
-    x: [process][round], any unit, NaN for missing; paired differences or log-ratios, for times share effects that pairing
-    removes. {"process": share, "round": share}: they add up to 1; both 0 where nothing varies; both NaN with fewer than 2
-    processes or no process of 2 rounds. Moments, not ranks: outlying batches count as variance of rounds.
-    Source: Searle, Casella and McCulloch, Variance Components, 1992, section 3.6 (unbalanced one-way analysis of variance,
-    a negative component set to 0).
-    """
-    groups = [values for values in map(_present, x) if len(values)]
-    sizes = np.array([len(values) for values in groups], dtype=float)
-    total, processes = sizes.sum(), len(groups)
-    if processes < 2 or total <= processes:
-        return {"process": math.nan, "round": math.nan}
-    means = np.array([values.mean() for values in groups])
-    grand = float(sizes @ means / total)
-    within = sum(float(((values - mean) ** 2).sum()) for values, mean in zip(groups, means)) / (total - processes)
-    between = float(sizes @ (means - grand) ** 2) / (processes - 1)
-    size = (total - float(sizes @ sizes) / total) / (processes - 1)
-    component = max(0.0, (between - within) / size)
-    if component + within == 0:
-        return {"process": 0.0, "round": 0.0}
-    return {"process": float(component / (component + within)), "round": float(within / (component + within))}
-
-
 def hierarchical_mean(x: Sequence, seed: int, confidence: float = 0.95) -> Estimate:
     """The mean over processes of their means over rounds, with a bootstrap interval; the same for the same seed.
 

@@ -48,12 +48,12 @@ def ratio_interval(estimate: Estimate) -> str:
 
 def _record(finding: Finding) -> dict:
     numbers = {}
-    for name in ("absolute_ns", "added_ns", "ratio"):
+    for name in ("absolute_ns", "added_ns", "ratio", "layouts_ns"):
         estimate = getattr(finding, name)
         numbers.update({name: estimate.point, f"{name}_low": estimate.low, f"{name}_high": estimate.high})
     return {"interpreter": finding.interpreter, "benchmark": finding.benchmark, "arm": finding.arm,
-            "reference": finding.reference, "processes": finding.processes, **numbers, "p_adjusted": finding.p_adjusted,
-            "margin_ns": finding.margin_ns, "verdict": finding.verdict}
+            "reference": finding.reference, "processes": finding.processes, "layouts": finding.layouts_ns.n, **numbers,
+            "p_adjusted": finding.p_adjusted, "margin_ns": finding.margin_ns, "verdict": finding.verdict}
 
 
 def of_run(findings: Sequence[Finding]) -> list[Table]:

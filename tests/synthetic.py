@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy
@@ -32,13 +33,14 @@ LAST_WORDS = "Fatal Python error: PyEval_RestoreThread: the thread state is NULL
 def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, planted: dict[str, float] | None = None,
              status: str = "complete", interpreters: tuple[str, ...] = (INTERPRETER,),
              planted_on: dict[str, dict[str, float]] | None = None, warmups: dict[str, tuple[float, ...]] | None = None,
-             hostname: str = "synthetic") -> Path:
+             hostname: str = "synthetic", layouts: Sequence[Mapping[str, float]] = ({},)) -> Path:
     """Writes a whole run into [folder] and answers it.
 
     [planted]: arm id -> true added time over the scenario's reference in ns, the same in every scenario; what it does not
     name is in ADDED_NS; the twin's is its original's. Each block of each scenario gets [processes] processes but that of
     foreign_thread with peer/pygilstate, whose last one crashed and is a failure. [planted_on]: interpreter -> what is planted
     there besides.
+    [layouts]: what is planted besides in each layout, of which a process runs the one that is its turn.
     [warmups]: interpreter -> the batches before the measured ones, as multiples of the truth.
     """
     random = numpy.random.default_rng(seed)
@@ -46,7 +48,7 @@ def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, 
     for each in added_ns.values():
         each.setdefault(TWIN, each[TWIN.removesuffix(catalogue.TWIN_SUFFIX)])
     sheets = make_sheets(interpreters, rounds)
-    store = RunStore.create(folder, make_header(folder.name, sheets, seed, interpreters))
+    store = RunStore.create(folder, {**make_header(folder.name, sheets, seed, interpreters), "layouts": len(layouts)})
     process_ids = itertools.count()
     for turn, sheet in itertools.product(range(processes), sheets):
         process = next(process_ids)
@@ -55,9 +57,11 @@ def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, 
                         "benchmark": "foreign_thread[acquisition=first]", "arm": "peer/pygilstate",
                         "what": "the worker was killed by SIGABRT", "last_words": LAST_WORDS})
             continue
-        answer = make_answer(random, sheet, added_ns[sheet["interpreter"]], (warmups or {}).get(sheet["interpreter"], ()))
+        layout = turn % len(layouts)
+        answer = make_answer(random, sheet, {**added_ns[sheet["interpreter"]], **layouts[layout]},
+                             (warmups or {}).get(sheet["interpreter"], ()))
         answer["metadata"]["hostname"] = hostname
-        store.add(answer, sheet, process, seed + process)
+        store.add(answer, {**sheet, "layout": layout}, process, seed + process)
     for tag in interpreters:
         _fill_in(store, random, tag, added_ns[tag])
     store.finish(status, elapsed_s=61.5)

@@ -44,7 +44,7 @@ def test_a_run_and_one_alike(run):
     *((("metadata", INTERPRETER, key), f"{INTERPRETER}: {key}") for key in comparable.BUILD_OF_PYTHON),
     (("interpreters", 0, "version"), f"{INTERPRETER}: version"), (("interpreters", 0, "hpy"), f"{INTERPRETER}: hpy"),
     (("protocol",), "the protocol: protocol"), (("margins",), "the protocol: margins"),
-    (("build_flags",), "the build: build_flags"),
+    (("build_flags",), "the build: build_flags"), (("layouts",), "the build: layouts"),
     (("reference", "attached_call"), "attached_call: reference arm"),
     (("hashes", "build/native/libhpylab_native.so"), "the native library"),
     (("hashes", "build/universal/bodies.hpy0.so"), "the bodies"),

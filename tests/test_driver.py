@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -30,7 +31,7 @@ class Store:
 
     def __init__(self):
         self.added, self.failures, self.flushes, self.finished, self.processes = [], [], 0, [], frozenset()
-        self.calibration, self.past, self.elapsed_s = {}, {}, []
+        self.calibration, self.past, self.elapsed_s, self.layouts = {}, {}, [], []
 
     @property
     def header(self):
@@ -46,6 +47,7 @@ class Store:
     def add(self, answer, sheet, process, seed, elapsed_s):
         self.elapsed_s.append(elapsed_s)
         self.added.append((sheet["scenario"], sheet["block"], process, answer))
+        self.layouts.append((sheet["scenario"], sheet["block"], sheet["layout"]))
 
     def fail(self, failure):
         self.failures.append(failure)
@@ -92,9 +94,9 @@ def arms_of(job, cell):
     return [job["arms"][index] for index in sorted({index for row in cell["rows"] for index in row})]
 
 
-def make_job(sheet, process, loops, calibrate):
+def make_job(sheet, layout):
     """What the plan does not know; here the arms alone."""
-    return {"arms": sheet.arms}
+    return {"arms": sheet.arms, "layout": layout}
 
 
 def make_plan(shape=(("call", 2), ("work", 1), ("sort", 1)), benchmarks=2, seed=3):
@@ -456,3 +458,26 @@ def test_the_driver_never_reads_the_real_clock(monkeypatch):
     """With a clock given, nothing else tells the time."""
     monkeypatch.setattr(driver.time, "monotonic", lambda: pytest.fail("the real clock was read"))
     assert measure()[0].status == "complete"
+
+
+def test_processes_take_the_layouts_in_turn():
+    """Each sheet starts with the plain one and goes on in a circle, twice round before any gets more; calibration is plain."""
+    plan = replace(make_plan(), layouts=3)
+    _, store, mock, _ = measure(plan, budget_s=60.0)
+    for sheet in plan.sheets:
+        mine = [layout for scenario, block, layout in store.layouts if (scenario, block) == (sheet.scenario, sheet.block)]
+        assert len(mine) >= 6 and mine == [turn % 3 for turn in range(len(mine))]
+    assert {job["layout"] for job in mock.jobs if job["calibrate"]} == {0}
+    _, store, *_ = measure(replace(plan, layouts=5), budget_s=28.0, spread={"sort": 0.5})
+    assert min(store.counts().values()) >= 10                  # before the widest get more
+
+
+def test_a_run_that_is_gone_on_with_goes_on_with_its_layouts():
+    """After four processes of a sheet the fifth runs the layout that was next."""
+    plan, clock, store = replace(make_plan((("call", 1),)), layouts=3), Clock(), Store()
+    mock = Mock(clock)
+    run(plan, store, {TAG: mock}, make_job, 3.0, clock=clock)
+    begun = Store()
+    begun.past, begun.calibration = {("call", 0): [answer for *_, answer in store.added[:4]]}, store.calibration
+    run(plan, begun, {TAG: mock}, make_job, 3.0, clock=clock)
+    assert begun.layouts[0] == ("call", 0, 1)

@@ -197,7 +197,7 @@ def test_a_run_of_real_processes_is_stored_and_read_back(tmp_path):
     sheet = Sheet("cpython3.11", "attached_call", 0, arms, arms[0], benchmarks, 6, False)
     store = RunStore.create(tmp_path / "run", make_header("run", make_sheets(), 1))
     outcome = run(Plan(1, (sheet,), (), (), ""), store, {"cpython3.11": executor(tmp_path, MEASURE)},
-                  lambda sheet, process, loops, calibrate: {"arms": sheet.arms}, 1.0)
+                  lambda sheet, layout: {"arms": sheet.arms}, 1.0)
     store.finish(outcome.status, outcome.elapsed_s)
     found = load(tmp_path / "run")
     assert [(each["benchmark"], each["arm"], each["what"], each["last_words"].splitlines()[0]) for each in found.failures] == [

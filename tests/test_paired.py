@@ -9,7 +9,7 @@ import numpy
 import pytest
 from synthetic import ADDED_NS, INTERPRETER, REFERENCE_NS, TWIN, make_run
 
-from lab import stats
+from lab import stats, variance
 from lab.analysis import cells, paired, twin
 from lab.results import Run, load
 
@@ -104,7 +104,7 @@ def test_a_finding_rests_on_the_statistics_of_the_paired_protocol(run, findings)
     assert each.absolute_ns == stats.median_interval(numpy.median(arm, axis=1))
     assert each.reference_ns == numpy.median(numpy.median(reference, axis=1))
     assert each.floor_ns == arm.min()
-    assert each.shares == stats.variance_shares(arm - reference)
+    assert each.shares == pytest.approx(variance.shares(arm - reference), nan_ok=True) and each.layouts_ns.n == 1
 
 
 def test_blocks_do_not_mix(run, findings):
@@ -352,3 +352,17 @@ def test_the_mean_stands_beside_the_median(tmp_path):
     assert found.mean_added_ns.n == 12
     assert found.mean_added_ns.low <= 4.0 <= found.mean_added_ns.high
     assert found.mean_added_ns.high - found.mean_added_ns.low < 4.0
+
+
+def test_a_difference_that_only_some_layouts_have_is_no_claim_about_the_design(tmp_path):
+    """8 layouts, 16 processes: what is worse in all stays worse; what is worse in 7 by 5 ns and better in one by 2 ns depends."""
+    planted = [{"hpyvm/value": 3.0, "trampoline/plain": -2.0 if layout == 3 else 5.0} for layout in range(8)]
+    run = load(make_run(tmp_path / "layouts", processes=16, layouts=planted))
+    value, plain = one(run, THROUGHPUT, "hpyvm/value"), one(run, THROUGHPUT, "trampoline/plain")
+    assert (value.verdict, value.layouts_ns.n, value.layouts_ns.low > 2.5) == ("worse", 8, True)
+    assert (plain.verdict, plain.layouts_ns.low < -1.5, plain.layouts_p < 0.05) == ("layout-dependent", True, True)
+    assert plain.added_ns.low > 0 and plain.shares["layout"] > 0.9 > 0.2 > value.shares["layout"]
+    pairs = {(each.benchmark, each.arm, each.reference): each for each in paired.analyse_pairs(run)}
+    between = next(each for (name, *arms), each in pairs.items() if name == THROUGHPUT
+                   and set(arms) == {"hpyvm/value", "trampoline/plain"})
+    assert between.layouts_ns.n == 8 and between.layouts_ns.covers(0.0) and between.verdict in ("layout-dependent", "unresolved")

@@ -282,7 +282,6 @@ def test_every_function_bears_samples_without_a_single_pair():
     for a, b in (([], []), ([[math.nan]], [[1.0]])):
         assert stats.paired_added(a, b).n == stats.paired_ratio(a, b).n == stats.hierarchical_mean(a, 1).n == 0
         assert stats.process_medians(a).shape == (0,)
-        assert all(math.isnan(share) for share in stats.variance_shares(a).values())
 
 
 @pytest.mark.parametrize("a, b", [([[1.0]], [[1.0], [2.0]]), ([[INF]], [[1.0]]), ([[INF]], [[INF]])])
@@ -421,28 +420,7 @@ def test_nothing_the_twin_shows_is_called_different():
         assert verdict_of(a, b, resolution=stats.smallest_detectable(twin)) == "unresolved"
 
 
-# ---- variance, means, drift
-
-def test_variance_shares_of_examples_worked_by_hand():
-    """(1, 3) and (5, 7): mean squares 16 and 2, components 7 and 2; with (9): 18 and 2, 1.6 rounds to a group, 10 and 2."""
-    assert stats.variance_shares([[1, 3], [5, 7, math.nan]]) == pytest.approx({"process": 7 / 9, "round": 2 / 9})
-    assert stats.variance_shares([[1, 3], [5, 7], [9]]) == pytest.approx({"process": 10 / 12, "round": 2 / 12})
-
-
-def test_variance_shares_find_planted_components_in_ragged_samples():
-    """Processes of variance 9 and rounds of variance 1, with 5 to 40 rounds to a process."""
-    rng = np.random.default_rng(13)
-    x = [rng.normal(0, 3) + rng.normal(0, 1, rng.integers(5, 41)) for _ in range(2000)]
-    assert stats.variance_shares(x)["process"] == pytest.approx(0.9, abs=0.01)
-
-
-def test_variance_shares_without_variance_or_without_replication():
-    """Nothing varies: no shares; nothing is repeated: no answer; processes alike: none for the process."""
-    assert stats.variance_shares(np.ones((3, 4))) == {"process": 0.0, "round": 0.0}
-    assert stats.variance_shares([[1, 2], [2, 1]]) == {"process": 0.0, "round": 1.0}
-    for x in ([[1.0, 2.0]], [[1.0], [2.0]]):
-        assert all(math.isnan(share) for share in stats.variance_shares(x).values())
-
+# ---- means, drift
 
 def test_hierarchical_mean_weighs_processes_alike_and_repeats_itself():
     """The point is the mean of process means, however many rounds each has; a seed decides the interval."""

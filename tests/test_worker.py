@@ -20,11 +20,11 @@ SERIES = {"values", "positions", "voluntary", "involuntary", "faults", "migratio
 
 @pytest.fixture(scope="module")
 def work(interpreter, libraries):
-    """A function that runs a job in a worker process: work(scenario, arms, **changes)."""
+    """A function that runs a job in a worker process: work(scenario, arms, **changes); with the libraries [built] otherwise."""
     arms, scenarios = catalogue.arms(ROOT), catalogue.scenarios(ROOT)
     executor = ProcessExecutor(interpreter.path, WORKER / "measure.py")
 
-    def run(name, chosen, calibrate=False, loops=100, rounds=2, parameters=None, **changes):
+    def run(name, chosen, calibrate=False, loops=100, rounds=2, parameters=None, built=libraries, **changes):
         scenario = scenarios[name]
         parameters = parameters if parameters is not None else scenario.cells()[0]
         rows = [list(range(len(chosen)))[::1 if row % 2 == 0 else -1] for row in range(rounds)]
@@ -32,8 +32,8 @@ def work(interpreter, libraries):
                 "loops": None if calibrate else dict.fromkeys(chosen, loops)}
         job = {"scenario": name, "body": scenario.body, "thread": scenario.thread, "unit": scenario.unit,
                "requires": list(scenario.requires), "size": scenario.size, "single": scenario.single,
-               "setup": str(scenario.folder / "setup.py"), "libraries": libraries.for_worker(interpreter.tag),
-               "arms": [{"id": arm, "path": str(libraries.arm(interpreter.tag, arm)),
+               "setup": str(scenario.folder / "setup.py"), "libraries": built.for_worker(interpreter.tag),
+               "arms": [{"id": arm, "path": str(built.arm(interpreter.tag, arm)),
                          "abi": arms[arm.removesuffix(catalogue.TWIN_SUFFIX)].abi,
                          "policy": arms[arm.removesuffix(catalogue.TWIN_SUFFIX)].policies[0]} for arm in chosen],
                "calibrate": calibrate, "cells": [cell]}

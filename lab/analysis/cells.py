@@ -35,6 +35,7 @@ class Cell:
     parameters: Mapping
     processes: np.ndarray               # ids, ascending: the order in which they ran
     blocks: np.ndarray                  # of each process
+    layouts: np.ndarray                 # likewise: which build of the same code it ran (lab.layouts)
     times_ns: Mapping[str, np.ndarray]
     flagged: Mapping[str, np.ndarray]   # bool, the shape of times_ns: a contaminated batch
 
@@ -69,7 +70,7 @@ def _cell(interpreter: str, benchmark: str, parameters: Mapping, rows: pandas.Da
     times[place] = rows["value_s"].to_numpy() * NS_PER_S
     flagged[place] = rows["flagged"].to_numpy()
     return Cell(interpreter, rows["scenario"].iloc[0], benchmark, parameters, processes, rows["block"].to_numpy()[first],
-                dict(zip(names, times)), dict(zip(names, flagged)))
+                rows["layout"].to_numpy()[first], dict(zip(names, times)), dict(zip(names, flagged)))
 
 
 def contaminated(run: Run) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lab import stats
+from lab import stats, variance
 from lab.analysis import twin
 from lab.analysis.cells import Cell, cells
 from lab.stats import Estimate
@@ -48,11 +48,13 @@ class Finding:
     margin_ns: float           # for equivalence: the larger of the absolute and the relative; never widened by noise
     envelope_ns: float         # A/A: no difference up to this is called one; infinite where no twin ran
     envelope_of: str           # the benchmark it was seen in: this one, or the worst of the interpreter; "" where no twin ran
-    verdict: str               # "better", "worse", "equivalent", "unresolved"; "reference"; "undeclared"
+    verdict: str               # "better", "worse", "equivalent", "layout-dependent", "unresolved"; "reference"; "undeclared"
     below_resolution: bool     # the envelope covers the added time
     contaminated: float        # share of the arm's batches that were disturbed
     added_clean_ns: Estimate   # without the disturbed batches of either arm
-    shares: Mapping            # of the variance of the differences: "process", "round"
+    shares: Mapping            # of the variance of the differences: "layout" (NaN: there was one), "process", "round"
+    layouts_ns: Estimate       # the added time over layouts, of which the estimate's n is the number; no bounds for few
+    layouts_p: float           # of no difference between layouts; NaN where there was one
     drift: bool                # the first half of the processes disagrees with the second
 
 
@@ -74,6 +76,11 @@ class _Pair:
     @property
     def processes(self) -> int:
         return min(int(self.rows.sum()), int(self.other_rows.sum()))
+
+    @property
+    def layouts(self) -> np.ndarray:
+        """The layout of each process, or pair of processes. The n-th processes of all blocks of a scenario run the same one."""
+        return self.cell.layouts[self.rows][:self.processes]
 
     def times(self) -> tuple[np.ndarray, np.ndarray]:
         """The times of arm and reference in ns, [process][round]."""
@@ -184,6 +191,8 @@ def _finding(pair: _Pair, rules: _Rules) -> Finding:
     reference_ns = float(np.median(stats.process_medians(reference)))
     envelope_ns, envelope_of = rules.envelope(cell.interpreter, cell.benchmark)
     margin_ns = rules.margin(reference_ns)
+    layouts_ns = variance.over_layouts(medians, pair.layouts, rules.confidence)
+    layouts_p = variance.layouts_differ_p(medians, pair.layouts)
     p_adjusted = rules.p_adjusted.get(pair.key, math.nan)
     return Finding(
         interpreter=cell.interpreter, scenario=cell.scenario, benchmark=cell.benchmark, parameters=cell.parameters,
@@ -195,12 +204,13 @@ def _finding(pair: _Pair, rules: _Rules) -> Finding:
         mean_added_ns=stats.hierarchical_mean(pair.compare(stats.pair_differences, centre=_means), rules.seed,
                                               rules.confidence),
         p=math.nan if itself else stats.paired_p(medians), p_adjusted=p_adjusted, margin_ns=margin_ns, envelope_ns=envelope_ns,
-        envelope_of=envelope_of, verdict="reference" if itself else _verdict(added, p_adjusted, margin_ns, envelope_ns, rules),
+        envelope_of=envelope_of, verdict="reference" if itself else variance.verdict_over_layouts(
+            _verdict(added, p_adjusted, margin_ns, envelope_ns, rules), layouts_ns, layouts_p, margin_ns, 1 - rules.confidence),
         below_resolution=not itself and abs(added.point) <= envelope_ns,
         contaminated=float(cell.flagged[pair.arm][pair.rows][~np.isnan(times)].mean()),
         added_clean_ns=stats.median_interval(stats.process_medians(pair.compare(stats.pair_differences, clean=True)),
                                              rules.confidence),
-        shares=stats.variance_shares(times if itself else differences),
+        shares=variance.shares(times if itself else differences, pair.layouts), layouts_ns=layouts_ns, layouts_p=layouts_p,
         drift=stats.drifted(stats.process_medians(times) if itself else medians))
 
 
