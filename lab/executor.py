@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lab import catalogue
 from lab.errors import WorkerError
 from lab.units import format_duration
 
@@ -47,7 +48,7 @@ class ProcessExecutor:
     def __init__(self, python: str | Path, worker: str | Path, environment: Mapping[str, str] | None = None, seed: int = 0):
         # Unbuffered and with faulthandler, so that a crash leaves last words.
         self._argv = [str(python), "-u", "-X", "faulthandler", str(worker)]
-        self._environment = dict(os.environ if environment is None else environment)
+        self._environment = with_bytecode(os.environ if environment is None else environment)
         self._random = random.Random(f"{seed}/{python}")
 
     def execute(self, job: dict, timeout_s: float) -> dict:
@@ -56,6 +57,15 @@ class ProcessExecutor:
                        "PYTHONHASHSEED": str(self._random.randrange(1, 2**32)),
                        "LD_BIND_NOW": "1"}    # or the first batch of each arm would look its symbols up
         return run_worker(self._argv, environment, job, timeout_s)
+
+
+def with_bytecode(environment: Mapping[str, str]) -> dict[str, str]:
+    """[environment], in which what a process imports is compiled once for all processes, wherever its interpreter lies.
+
+    Where nothing keeps what was compiled, each process compiles the worker and what it imports again.
+    """
+    kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {"PYTHONPYCACHEPREFIX": str(catalogue.root() / "build" / "pycache"), **kept}
 
 
 def run_worker(argv: Sequence[str], environment: Mapping[str, str], job: dict, timeout_s: float) -> dict:

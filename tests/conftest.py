@@ -9,6 +9,9 @@ from lab import builder, interpreters, venvs
 from lab.errors import InterpreterError
 
 TOP = Path(__file__).resolve().parent.parent
+# what the tests start imports the same modules some thousand times: they are compiled once
+os.environ["PYTHONPYCACHEPREFIX"] = str(TOP / "build" / "pycache")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @pytest.fixture(scope="session")
