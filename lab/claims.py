@@ -120,6 +120,7 @@ class _Table:
 
     def __init__(self, path: Path, table: Mapping, line: int, end: int | None = None):
         self.path, self.table, self.line, self.end = path, dict(table), line, end
+        self.given = frozenset(table)
 
     def tables(self, key: str) -> list[_Table]:
         """Those of ``[[key]]``."""
@@ -173,7 +174,7 @@ def _claim(table: _Table, names: _Names) -> Claim:
     author, date = table.text("author"), _date(table)
     reading, argument = table.text("reading", ""), table.text("argument", "")
     checks = tuple(_check(table, entry, names) for entry in table.take("holds", list, []))
-    if bool(checks) == bool(argument) or (checks and not reading):
+    if bool(checks) == bool(argument) or (checks and not reading) or (argument and "holds" in table.given):
         found = f"{len(checks)} checks, {'an' if argument else 'no'} argument, {'a' if reading else 'no'} reading"
         raise table.error("name", found,
                           'checks, "holds", and what they look at, "reading"; or an "argument" why there can be none')

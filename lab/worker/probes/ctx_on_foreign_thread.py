@@ -5,11 +5,13 @@ that is itself a cached context, and serves attached threads alone, is called ba
 thread state to run with: the process dies, on every version, while the same with a call that needs none would go well on
 some. The lab's debug mode must say so first.
 
+Why it is asked: caching is what a context that is simply handed out invites, and threads are where it ends.
+
 Source: hpyproject/hpy#437; hpyproject/hpy#268, a thread that the runtime is not aware of.
 """
 
 from misusing import WrongUses
-from probing import Wrong
+from probing import Refused, Wrong
 
 REQUIRES = ("attached", "body")
 EXPECTS = {"all": "crash: SIGSEGV", "lab_debug": "detected"}
@@ -18,9 +20,11 @@ DETECTS = "a context was used"
 
 def run(subject):
     if "foreign" not in subject.capabilities and not subject.api["functions"]:
-        found = subject.foreign("python", function=int).refused
+        refused = subject.foreign("python", function=int).refused
     else:
         wrong = WrongUses(subject).lend_bodies()
         subject.run("keep")
-        found = wrong.module.use_kept_elsewhere() == 0
-    raise Wrong("a thread called Python without a thread state, and %s" % ("was refused" if found else "nothing was said"))
+        refused = not wrong.module.use_kept_elsewhere()
+    if refused:
+        raise Refused("a thread that had none")
+    raise Wrong("a thread called Python without a thread state, and nothing was said")
