@@ -162,8 +162,8 @@ def run_one(suite: Suite, case: Case, executor: ProcessExecutor, limit_s: float 
             outcome, detail, output = _ended(case, failure)
     claim = case.claimed(suite.interpreter.tag)
     expected = claim or case.expected
-    if outcome == "crash":
-        expected = probes.for_signal(expected, detail)
+    if outcome in ("crash", "wrong"):
+        expected = probes.for_detail(expected, outcome, detail)
     return Outcome(case.probe.name, case.arm.id, **case.axes, outcome=outcome, expected=expected,
                    claimed=bool(claim), detail=detail, output="" if outcome in ("ok", "n/a") else output,
                    seconds=0.0 if begin is None else time.monotonic() - begin)

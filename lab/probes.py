@@ -46,7 +46,9 @@ USUAL = ("attach", "HPy universal", "release")        # as people read the axes:
 AXES = {"policy": POLICIES, "mode": MODES, "debug": DEBUG}
 _WORDS = {**{("policy", value): value for value in POLICIES}, **{("mode", value): f"hpy_{value}" for value in MODES},
           ("debug", "off"): "lab_release", ("debug", "on"): "lab_debug"}
+_OPTIONS = {"policy": "policy", "mode": "HPy mode", "debug": "lab debug"}
 _CRASH = "crash: "      # before the name of a signal
+_WRONG = "wrong: "      # before words that the detail has, so that nothing else that is wrong passes for it
 _INTERPRETER_WORD = re.compile(r"(cpython|pypy)(\d+\.\d+t?)?")
 _SHAPES = {"REQUIRES": (tuple,), "POLICIES": (tuple,), "MODES": (tuple,), "DEBUG": (tuple,), "ROLES": (tuple,),
            "EXPECTS": (str, dict), "DETECTS": (str,), "LIMIT_S": (int, float), "SLOW": (bool,), "BARE": (bool,),
@@ -114,6 +116,8 @@ def _read(path: Path) -> Probe:
     question, *why = found.document.split("\n\n")
     if not why or not re.match(r"Source: +\S", why[-1]):
         raise SpecError(path, 1, "no source", 'a last paragraph "Source: …" in the docstring')
+    if not any(re.match(r"Why it is asked: +\S", each) for each in why[:-1]):
+        raise SpecError(path, 1, "no reason", 'a paragraph "Why it is asked: …" before the source')
     said = found.values
     expects = said.get("EXPECTS", "ok")
     expects = {"all": expects} if isinstance(expects, str) else expects
@@ -138,16 +142,22 @@ def _is_expectation(table: Mapping) -> bool:
 
 
 def is_outcome(text: object) -> bool:
-    """Whether [text] can be expected or claimed: one of OUTCOMES, ``crash: SIGSEGV``, or several, any of which may come."""
+    """Whether [text] can be expected or claimed: one of OUTCOMES, ``crash: SIGSEGV``, ``wrong: WORDS``, or several, any of which
+    may come."""
     return isinstance(text, str) and all(
         each in OUTCOMES or each.startswith(_CRASH) and each.removeprefix(_CRASH) in signal.Signals.__members__
-        for each in text.split(ALTERNATIVE))
+        or each.startswith(_WRONG) and bool(each.removeprefix(_WRONG).strip()) for each in text.split(ALTERNATIVE))
 
 
-def for_signal(expected: str, ending: str) -> str:
-    """[expected], in which the crash by the signal that [ending] names, the executor's words, is any crash."""
-    named = re.findall(r"\bSIG[A-Z0-9]+", ending)
-    return ALTERNATIVE.join("crash" if each.removeprefix(_CRASH) in named else each for each in expected.split(ALTERNATIVE))
+def for_detail(expected: str, outcome: str, detail: str) -> str:
+    """[expected], in which a crash by the signal, or what is wrong in the words, that [detail] has of [outcome] is any."""
+    named = re.findall(r"\bSIG[A-Z0-9]+", detail)
+
+    def is_met(each: str) -> bool:
+        kind, _, words = each.partition(": ")
+        return kind == outcome and (words in named if kind == "crash" else words in detail)
+
+    return ALTERNATIVE.join(outcome if is_met(each) else each for each in expected.split(ALTERNATIVE))
 
 
 def select(wanted: Sequence[str], known: Mapping[str, Probe], slow: bool = False) -> list[Probe]:
@@ -208,7 +218,7 @@ def wanted(**axes: Sequence[str]) -> dict[str, Sequence[str]]:
     for axis, values in axes.items():
         for value in values:
             if value not in AXES[axis]:
-                raise UnknownName(axis, value, AXES[axis], "lab check --help")
+                raise UnknownName(_OPTIONS[axis], value, AXES[axis], "lab check --help")
     return axes
 
 

@@ -83,7 +83,8 @@ def known_probes() -> tuple[probes.Probe, ...]:
 def claims_of(arm: catalogue.Arm) -> dict[str, str]:
     """What is expected of an arm in the one case of each probe that these runs have: probe -> outcome."""
     first = {"policy": arm.policies[:1], "mode": ["universal"], "debug": ["off"]}
-    return {case.probe.name: probes.for_signal(expected := case.claimed(INTERPRETER) or case.expected, ending=expected)
+    return {case.probe.name: probes.for_detail(expected := case.claimed(INTERPRETER) or case.expected,
+                                               expected.partition(": ")[0], detail=expected)
             for case in probes.cases(known_probes(), [arm], first) if not case.why_not}
 
 

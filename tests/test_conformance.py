@@ -19,7 +19,7 @@ from lab.results_schema import complete_row
 
 PROBE = '''"""Does it {name}?
 
-Why this is asked.
+Why it is asked: it has to.
 
 Source: the
 tests.
@@ -233,6 +233,27 @@ def test_crash_by_another_signal(tmp_path, interpreter, libraries, expected, met
         assert met or found.expected == expected
 
 
+@pytest.mark.parametrize("expected, met", [("wrong", True), ("wrong: the depth is", True), ("crash or wrong: 3; expected 4", True),
+                                           ("wrong: the levels", False), ("crash or wrong: the levels", False)])
+def test_wrong_in_other_words(tmp_path, interpreter, libraries, expected, met):
+    """Who expects or claims that something is wrong may say in which words; then nothing else that is wrong passes for it."""
+    write(tmp_path, "counts", 'expect("the depth", 3, 4)', f'EXPECTS = "{expected}"\nPOLICIES = ("attach",)')
+    arm = catalogue.arms(ROOT)["hpyvm/pointer"]
+    for chosen in (arm, dataclasses.replace(arm, claims=MappingProxyType({"counts": expected}))):
+        found, = conformance.check(probes.read(tmp_path).values(), {arm.id: chosen}, interpreter, libraries)
+        assert (found.outcome, found.detail, found.unexpected) == ("wrong", "the depth is 3; expected 4", not met)
+        assert met or found.expected == expected
+
+
+def test_what_is_known_to_go_wrong_is_said_in_words():
+    """No probe of the checkout and no form expects a bare "wrong", which another mistake could pass for."""
+    of_probes = {(probe.name, outcome) for probe in probes.read().values() for outcome in probe.expects.values()}
+    for arm in catalogue.arms(ROOT).values():
+        for name, claim in arm.claims.items() if arm.kind == "form" else ():
+            of_probes |= {(f"{arm.id} {name}", outcome) for outcome in ([claim] if isinstance(claim, str) else claim.values())}
+    assert {each for each in of_probes if "wrong" in each[1].split(probes.ALTERNATIVE)} == set()
+
+
 def test_describe():
     """Some of a field's rows are told from the others by the axes that differ, in words where those are enough."""
     every = [{"policy": policy, "mode": "universal", "debug": debug} for policy in ("attach", "attached_only")
@@ -248,23 +269,25 @@ def test_probes_are_read_without_being_run(tmp_path):
     """The question is the docstring's first sentence, the rest is why; requirements are read from the source."""
     (tmp_path / "ok.py").write_text(PROBE.format(name="run\nat all", body="pass", constants="") + "\nraise SystemExit\n")
     probe = probes.read(tmp_path)["ok"]
-    assert (probe.name, probe.question, probe.why) == ("ok", "Does it run at all?", "Why this is asked.")
+    assert (probe.name, probe.question, probe.why) == ("ok", "Does it run at all?", "Why it is asked: it has to.")
     assert (probe.source, probe.requires, probe.path) == ("the tests.", ("attached", "body"), tmp_path / "ok.py")
     assert (probe.policies, probe.modes, probe.expects) == ((), ("universal",), {"all": "ok"})
     assert (probe.detects, probe.limit_s, probe.slow) == ("", None, False)
 
 
-ASKED = '"""A question?\n\nSource: a test.\n"""\n'
+ASKED = '"""A question?\n\nWhy it is asked: a test.\n\nSource: a test.\n"""\n'
 
 
 @pytest.mark.parametrize("text, found", [
-    ("REQUIRES = ()\n", "no docstring"), ('"""A question?"""\nREQUIRES = ()\n', "no source"), (ASKED, "no REQUIRES"),
+    ("REQUIRES = ()\n", "no docstring"), ('"""A question?"""\nREQUIRES = ()\n', "no source"),
+    ('"""A question?\n\nSource: a test."""\nREQUIRES = ()\n', "no reason"), (ASKED, "no REQUIRES"),
     (ASKED + "REQUIRES = (\n", "no Python"), (ASKED + 'REQUIRES = ("wings",)\n', "'wings' in REQUIRES"),
     (ASKED + 'POLICIES = ("attach_only",)\n', "'attach_only' in POLICIES"), (ASKED + 'ROLES = ("LEND",)\n', "'LEND' in ROLES"),
     (ASKED + 'SLOW = "no"\n', "SLOW = 'no'"),
     (ASKED + 'EXPECTS = "fine"\n', "EXPECTS = 'fine'"), (ASKED + 'EXPECTS = {"lab_debug": "ok"}\n', "EXPECTS = {'lab_debug': 'ok'}"),
     (ASKED + 'EXPECTS = {"all": "ok", "pypy": "wrong"}\n', "EXPECTS = {'all'"),
     (ASKED + 'EXPECTS = "crash: SIGFOO"\n', "EXPECTS = 'crash: SIGFOO'"),
+    (ASKED + 'EXPECTS = "wrong: "\n', "EXPECTS = 'wrong: '"),
     (ASKED + "MODES = tuple()\n", "MODES = tuple()")])
 def test_file_that_is_no_probe(tmp_path, text, found):
     """A file that does not say what it asks and needs is refused with its path."""
@@ -367,7 +390,7 @@ def test_document_says_what_the_probes_say(tmp_path):
         section = text.partition(f"## `{probe.name}`\n")[2].partition("\n## ")[0]
         for part in (probe.question, probe.why, probe.source.split()[0]):
             assert part in section
-    assert "Claimed otherwise: `trampoline/plain` (wrong), `trampoline/handle` (wrong)." in text
+    assert "Claimed otherwise: `trampoline/plain` (wrong: both answer None), `trampoline/handle` (wrong: both answer None)." in text
     top = copy_tree(tmp_path)
     assert conformance_docs.generate(top) == [top / "docs" / "conformance.md"]
     assert conformance_docs.check(top) == []

@@ -10,6 +10,8 @@ from lab import builder, catalogue, conformance, probes
 
 PROBE = '''"""Does it?
 
+Why it is asked: it has to.
+
 Source: the tests.
 """
 

@@ -17,7 +17,7 @@ from lab_tree import ROOT, copy_tree, environment, lab
 from lab import catalogue, probes
 from lab.errors import SpecError
 
-HEAD = '"""Does it work?\n\nWhy this is asked.\n\nSource: the tests.\n"""\n'
+HEAD = '"""Does it work?\n\nWhy it is asked: it has to.\n\nSource: the tests.\n"""\n'
 TAIL = "\n\ndef run(subject):\n    return \"it does\"\n"
 FIRST = HEAD.count("\n") + 1        # the line of what stands between
 

@@ -5,6 +5,9 @@ attached: each gets in, with its own thread state. The first two and the last wi
 and such a one with the thread state that a callback under `attach` made for it and that is kept, are not: no body runs, no
 thread state is made or attached, nothing is pending, the thread can re-enter Python, and then gets in again.
 
+Why it is asked: code that must not attach a thread, as in a signal handler or under a lock of its own, needs to be told so, and
+a refusal that changes something is worse than none.
+
 Source: JNI's GetEnv beside AttachCurrentThread; hpyproject/hpy#268, "JVM even differentiates these two situations".
 """
 

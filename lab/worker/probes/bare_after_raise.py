@@ -4,6 +4,9 @@ Native code without user data sorts by Python's comparison, which raises once, i
 every other comparison must be made, and nothing be pending. Then another is bound in the same place, and the sort must come
 to its right end; on an attached thread and, where the arm serves that, on one that left Python.
 
+Why it is asked: an error on the first of many comparisons must not cost the others, nor stay in the one place that native code
+without user data has.
+
 Source: hpyproject/hpy#268: legacy code that takes a function and no data; docs/semantics.md: an exception that the body
 raises is reported before the release.
 """

@@ -4,6 +4,8 @@ While a bare function sorts by Python's comparison, from inside of that comparis
 must be refused with RuntimeError, the sort must go on to the right end as if nothing had been, and when it is over the place
 must be free again.
 
+Why it is asked: one place serves one callback: who overwrites it silently sends a sort that is running to another's function.
+
 Source: hpyproject/hpy#268: legacy code that takes a function and no data; the place is a C global by the design of every
 form.
 """

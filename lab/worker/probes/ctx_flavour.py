@@ -5,6 +5,8 @@ the other, on every kind of thread that the arm serves: the body must get a cont
 loaded in. A form whose function takes no argument cannot know who calls; it hands out the flavour of the extension that
 registered last.
 
+Why it is asked: handles of one flavour do not fit another: with the wrong context a debug handle is taken for an object.
+
 Source: docs/semantics.md, "Flavours"; hpyproject/hpy#268, HPy_EnterContext() without an argument.
 """
 

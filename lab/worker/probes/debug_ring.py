@@ -5,6 +5,8 @@ may be in use, and leaves it invalid: "Wrong HPy Context!", of a program that is
 1,000 after one another inside of one, each with a context that is used before and after the inner ones; then 17 and 100 calls
 deep through Python, where HPy passes a context to the method, the arm to its body, and each is used again afterwards.
 
+Why it is asked: a design that takes its debug contexts from HPy's ring makes programs fail that are in order.
+
 Source: hpyproject/hpy#268 (a debug context for each acquisition); hpy/debug/src/debug_ctx.c of HPy 0.9.0.
 """
 

@@ -4,6 +4,9 @@
 the main interpreter, each with a thread state that is not the caller's; afterwards the interpreter must have as many thread
 states as before, and what the bodies called as many references.
 
+Why it is asked: pools, timers and audio callbacks call from such threads; a thread state that is left behind with each is a
+leak that grows.
+
 Source: hpyproject/hpy#268, "some thread that the Java VM is not aware of yet".
 """
 

@@ -5,6 +5,9 @@ which has that thread alone, the open acquisition must go on and end, and anothe
 attached and left; the same in the parent. In both the thread must be in the main interpreter with the thread state it had, and
 afterwards as it was before the callback.
 
+Why it is asked: the child has one thread, which is in the middle of an acquisition: locks and thread states that others held
+are gone.
+
 Source: docs/semantics.md, "Fork"; PyOS_AfterFork_Child.
 """
 

@@ -3,6 +3,8 @@
 By each form that has something to give back, at once, before its place has gone to another: the second time must be refused
 with ValueError, others that exist meanwhile must not be touched, and callbacks work afterwards.
 
+Why it is asked: its place may have gone to another in between, whose callbacks would then end.
+
 Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent.
 """
 

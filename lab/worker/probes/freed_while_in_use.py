@@ -5,6 +5,8 @@ with the answer it owes; what it owns must be there until then, and be released 
 where that can be asked; the place may be used again only after the last has left. Under the release mode: giving it back
 then is no wrong use.
 
+Why it is asked: a library is told to stop, and its callback is under way: nobody can wait for it without knowing of it.
+
 Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent about the end of a trampoline.
 """
 
@@ -37,6 +39,18 @@ def run(subject):
         return arg
 
     with Entries(subject) as entries:
+        made, elsewhere = entries.make(captured=owned), []
+
+        def give_back():
+            statuses = [entries.free(made)]
+            elsewhere.extend(entries.make() for _ in range(OTHERS))
+            statuses.append(references(owned) > held)
+            return 42 if statuses == [0, entries.owns] else 0
+
+        expect("what an attached thread ended with that gave back what it was inside of", entries.inside(made)(give_back), 42)
+        expect("whether its place was used again while a thread was inside", made in elsewhere, False)
+        expect("statuses of giving the others back", {entries.free(other) for other in elsewhere}, {0})
+        expect("references to what it owned, when that thread had left", references(owned), held)
         made = entries.make(captured=owned)
         inside = in_trampoline(entries, made, stay) if subject.functions("CALL") else in_acquisition(entries, made, stay)
         thread = threading.Thread(target=lambda: answers.append(inside()))

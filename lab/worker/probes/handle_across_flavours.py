@@ -7,6 +7,8 @@ record about the object, in universal to the object itself. Each order is tried 
 7.3.19 passes methods in debug mode that nest the same context, marked as invalid; so there the method keeps the handle and
 returns.
 
+Why it is asked: data that a method hands to its callback are handles, and code that does so is in order.
+
 Source: docs/semantics.md, "Flavours": undefined as soon as a handle crosses; hpyproject/hpy#268 is silent.
 """
 

@@ -4,6 +4,8 @@ Any arm: a body opens a handle and keeps it; after the release it is used and cl
 In HPy's universal flavour that goes well, and no debug mode can tell: "wrong" is that nothing was said. In HPy's debug
 flavour its LeakDetector, around the callback, must tell of the handle, and the lab's debug mode at the release.
 
+Why it is asked: a handle is valid for as long as its context is; in universal mode nothing shows that it is not.
+
 Source: docs/semantics.md, "Wrong use"; HPy's documentation: handles must be closed, and are valid as long as the context is.
 """
 

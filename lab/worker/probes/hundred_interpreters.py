@@ -3,6 +3,8 @@
 As ten_interpreters, and longer: of forms alone, which may hold something of each interpreter, and once of each, since
 neither the policy nor the lab's debug mode has a part in what is held; those are asked with ten.
 
+Why it is asked: what is left of each interpreter adds up.
+
 Source: docs/semantics.md, "Sub-interpreters": what the runtime half holds of an interpreter goes with it.
 """
 

@@ -4,6 +4,8 @@ Of an HPyCapsule whose last name goes, and of one that goes while an exception i
 body must run with the caller's thread state; the exception must still be on its way after it, which is why the second body makes
 HPy calls but runs no Python code. PyPy 7.3.19 has HPy's capsules in other places of its context than HPy 0.9.
 
+Why it is asked: it is given no context (hpyproject/hpy#175) and is where native resources are freed.
+
 Source: hpyproject/hpy#268, destructors among the use cases; HPyCapsule_New.
 """
 

@@ -3,6 +3,8 @@
 Of an object whose last name goes, of one that the garbage collector finds, and of one that goes while an exception is on its
 way. The body calls Python; it must run in the caller's interpreter with its thread state, and leave it so.
 
+Why it is asked: destructors run wherever the last reference goes, with whatever is pending there.
+
 Source: hpyproject/hpy#268: destructors among the use cases.
 """
 

@@ -3,6 +3,8 @@
 Python clears the modules when it finalizes, and what they hold goes then. The thread is attached: the callback must be served,
 with its thread state, also one that is nested, and the process must end well. PyPy calls no `__del__` at its end.
 
+Why it is asked: modules are cleared when most of the interpreter is gone, and what they hold is freed by code that calls back.
+
 Source: docs/semantics.md, "Finalization"; hpyproject/hpy#268: destructors among the use cases.
 """
 

@@ -4,6 +4,8 @@ Of an HPy type's object whose last name goes, and of one that goes while an exce
 that is what the callback is for. The body must run with the caller's thread state; the exception must still be on its way after
 it, which is why the second body makes HPy calls but runs no Python code.
 
+Why it is asked: it is given no context, and tp_dealloc of code that is being ported used to call Python.
+
 Source: hpyproject/hpy#268, tp_dealloc among the use cases; hpyproject/hpy#175 (no context in tp_destroy).
 """
 

@@ -3,6 +3,8 @@
 Of an HPy type's object whose last name goes, and of one that the garbage collector finds in a cycle. The slot has a context, and
 code that it calls may have none. The body must run with the caller's thread state.
 
+Why it is asked: functions that are shared with tp_destroy acquire without knowing that their caller has a context.
+
 Source: hpyproject/hpy#268, destructors among the use cases; PEP 442.
 """
 

@@ -4,6 +4,8 @@ By each form that has a release, in a forked child, which then ends in order: th
 must find the thread where it was, what the main module held must be destroyed, and the child must end with status 0, not wait
 for itself.
 
+Why it is asked: an end that waits for its own thread's acquisition never comes.
+
 Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent.
 """
 

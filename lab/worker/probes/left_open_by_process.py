@@ -3,6 +3,8 @@
 By each form that has a release, in a forked child that calls C's exit(): the acquisition is ignored, and the child ends with
 status 0.
 
+Why it is asked: exit() runs C's destructors with the acquisition open, in code that the lab has registered as well.
+
 Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent.
 """
 

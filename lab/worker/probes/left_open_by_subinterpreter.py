@@ -4,6 +4,9 @@ By each form that has a release: a sub-interpreter loads an extension, which acq
 The open acquisition must be ignored: the end does not wait for it, the thread is back where it was in the main interpreter,
 with as many thread states, and callbacks work.
 
+Why it is asked: an end that waits for its own thread's acquisition never comes, and what is left of it must not point into the
+interpreter.
+
 Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent.
 """
 

@@ -3,6 +3,8 @@
 By each form that has a release, on threads that Python never saw and on a threading.Thread. The interpreter's lock must be
 given back, or everybody else would wait for ever; no thread state may be left; callbacks work afterwards.
 
+Why it is asked: the interpreter's lock is held by a thread that is no more.
+
 Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent.
 """
 

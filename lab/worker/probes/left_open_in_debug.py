@@ -4,6 +4,8 @@ The extension and its contexts are in HPy's debug mode. By each form that has a 
 end and leave an acquisition open. A debug context checks the calls that are made through it; entering and leaving are none of
 them, so that without the lab's debug mode nothing is to be reported, and everything is to be in order afterwards.
 
+Why it is asked: if HPy's debug mode told it, a debug mode of the design's own would not be needed.
+
 Source: hpyproject/hpy#268: "not via the current debug context mechanism, it would have to be a different mechanism".
 """
 

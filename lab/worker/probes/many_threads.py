@@ -4,6 +4,8 @@
 interpreter and be attached to nothing between and after them; when all have ended the interpreter must have as many thread
 states as before. `ten_thousand_threads` asks the same of more.
 
+Why it is asked: records and thread states of many threads are alive at the same time, and found by none but their own.
+
 Source: hpyproject/hpy#268, "some thread that the Java VM is not aware of yet".
 """
 

@@ -3,6 +3,9 @@
 64 levels, first with Python held all the way, then with Python left around every inner callback. Each level calls Python
 after the inner one has returned: it must find the thread state and the interpreter that the outermost caller had.
 
+Why it is asked: a design that keeps only the outermost state is right until Python is left in between, and then waits for
+itself.
+
 Source: hpyproject/hpy#34 and #268; keeping only the outermost state deadlocks as soon as Python was left in between.
 """
 

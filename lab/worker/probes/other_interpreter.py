@@ -12,7 +12,7 @@ Source: hpyproject/hpy#268, "trampolines … sub-interpreters"; docs/semantics.m
 is switched under either policy.
 """
 
-from places import Places, fire, interpreter, source, state
+from places import Places, ensure, fire, interpreter, release, source, state
 from probing import expect, thread_states
 
 REQUIRES = ("attached", "body")
@@ -24,7 +24,8 @@ def run(subject):
     here, count = places.place(), thread_states()
     with places.sub() as b:
         callback = b.callback()
-        steps = [fire(callback, interpreter(b.id, "inside"), places.use(), source("import sys; sys.modules"))]
+        steps = [fire(callback, interpreter(b.id, "inside"), ensure(), release(), interpreter(b.id, "after PyGILState inside"),
+                      places.use(), source("import sys; sys.modules"))]
         around = [interpreter(here[0], "afterwards"), state(here[1], "afterwards")]
         places.here(*steps, *steps, *around)
         if places.serves("released"):

@@ -5,6 +5,8 @@ inside of that one; after each release the outer context is used again, by the b
 process, every result must be right, and HPy's LeakDetector may find no handle. PyPy 7.3.19 passes methods in debug mode that
 nest the same context, marked as invalid, with any arm: the second extension is left out there.
 
+Why it is asked: acquiring inside of a method is what helpers do that are called with a context and without.
+
 Source: hpyproject/hpy#268; a debug context is marked invalid when the call that it was passed to is over.
 """
 

@@ -4,6 +4,8 @@ Any arm: a body sets ValueError and returns as though nothing were. No form look
 exception stays pending in code that never asked for it, and comes out as a SystemError of the method that is not to blame.
 "wrong" is that nothing was said at the release; the lab's debug mode must report it there.
 
+Why it is asked: who forgets it has the exception come out in code that is not to blame.
+
 Source: docs/semantics.md, "Rules for all states": the caller's duty in every form; our reading, the issue is silent.
 """
 
@@ -11,7 +13,7 @@ from misusing import WrongUses, expect_order, place
 from probing import Wrong, pending_exception
 
 REQUIRES = ("attached", "body")
-EXPECTS = {"all": "wrong", "lab_debug": "detected"}
+EXPECTS = {"all": "wrong: nothing was said at the release", "lab_debug": "detected"}
 DETECTS = "a context was released with an exception pending that the body raised"
 
 

@@ -5,6 +5,8 @@ sets ValueError, and one whose Python function raises KeyError. The callback mus
 exceptions that nobody can catch must be called on the thread of the body, inside the acquisition; nothing is pending and no
 thread state is left afterwards, and the next callback works.
 
+Why it is asked: native code can neither see nor handle an exception; one that stays pending comes out elsewhere.
+
 Source: docs/semantics.md, "Rules for all states"; our reading, the issue is silent.
 """
 

@@ -4,6 +4,8 @@ Under attached_only: a callback that answers NULL (0 for an arm that acquires by
 on the same thread when it has left Python execution. What native code gets must not be the same. A function pointer that
 returns nothing but its helper's result cannot tell the two: "wrong" is the outcome of such a design, however it is built.
 
+Why it is asked: native code that cannot tell the two goes on with an answer that nobody gave.
+
 Source: hpyproject/hpy#268, "result = trampoline(helper, arg)".
 """
 

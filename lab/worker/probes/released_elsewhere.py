@@ -4,6 +4,8 @@ By each form that has a release. A foreign thread releases the context of this o
 which does nothing, then inside of one, which ends. The acquisition of this thread stays open and its context works; callbacks
 work afterwards.
 
+Why it is asked: work that moves to another thread takes the context along, and acquisitions are bound to threads.
+
 Source: docs/semantics.md, "Wrong use"; hpyproject/hpy#268 has contexts bound to threads in mind, as JNI's are.
 """
 

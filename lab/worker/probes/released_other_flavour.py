@@ -4,6 +4,8 @@ By each form that has a release: inside of an acquisition in the universal flavo
 extension in its debug mode is released. The argument is not looked at, so the acquisition ends, and its own release then does
 nothing. The thread stays where it was, the other extension can go on using its context, and callbacks work.
 
+Why it is asked: with two contexts at hand, the method's and the acquired one, the wrong one is easily given.
+
 Source: docs/semantics.md, "Wrong use" and "Flavours"; our reading, the issue is silent.
 """
 

@@ -3,6 +3,8 @@
 By each form that has a release: the argument is not looked at, so the innermost acquisition ends first whatever it is given.
 A thread that was attached stays so; one that was not stays attached until both are released. Callbacks work afterwards.
 
+Why it is asked: cleanup code that is shared by two acquisitions gets their order wrong.
+
 Source: docs/semantics.md, "Wrong use"; our reading, the issue says nothing of the order.
 """
 

@@ -3,6 +3,8 @@
 From the main thread and from a threading.Thread, several times: the body must run with that thread's own thread state, and
 the thread must be able to re-enter Python as if nothing had happened.
 
+Why it is asked: it is what code does around anything that takes time, and a second thread state there loses threading.local.
+
 Source: HPy_LeavePythonExecution; hpyproject/hpy#34.
 """
 

@@ -4,6 +4,8 @@ By each form that has a release, inside an outer acquisition: the second release
 nothing. A thread that was attached stays so all the time; one that the outer acquisition attached is detached by the second
 release of the inner one, which is what makes the mistake a bad one. The thread ends where it began, and callbacks work.
 
+Why it is asked: error paths release what the normal path has released.
+
 Source: docs/semantics.md, "Wrong use"; the issue leaves the policy of errors open.
 """
 

@@ -4,6 +4,8 @@ By each form that has a release: of the context that the calling method was give
 not attached. Nothing must change: both threads stay attached, or not, as they were, with the same thread state; callbacks
 afterwards work on every kind of thread.
 
+Why it is asked: error paths release what was never acquired, with the lock held.
+
 Source: docs/semantics.md, "Wrong use"; the issue leaves the policy of errors open.
 """
 

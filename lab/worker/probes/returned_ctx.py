@@ -3,6 +3,8 @@
 On a thread that is attached: a body calls Python and gets the right answer, in the same interpreter and with the same
 thread state as the caller; an exception that the body raises is reported before the release, and nothing stays pending.
 
+Why it is asked: all else rests on it.
+
 Source: hpyproject/hpy#268, "work with the ctx".
 """
 

@@ -4,6 +4,8 @@ Its table has another magic number, another digest of the specification, or anot
 import must fail with a message that says so, nothing may be registered in that table, and with the right one the extension
 works. Of HPyVM, which keeps what may be another runtime's in its own storage, see runtime_of_another_number.
 
+Why it is asked: a table that is read by another layout has other functions at the same places.
+
 Source: docs/semantics.md, "The forms"; our reading, the issue has a magic number for HPyVM alone.
 """
 

@@ -4,6 +4,8 @@ A storage that holds a VM with another magic number, whose functions are code of
 process must end with the issue's message, in a forked child here, since an extension cannot serve two runtimes with one
 storage. "ok" is that end. The other forms keep nothing that could be another runtime's.
 
+Why it is asked: calling another runtime's functions with this one's contexts corrupts memory where a message could say why.
+
 Source: hpyproject/hpy#268, the branches of ctx_GetVM: "cannot use HPy_GetVM with multiple incompatible Python runtimes within
 one process".
 """

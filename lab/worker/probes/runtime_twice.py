@@ -5,6 +5,8 @@ both arms call back in turn, inside of one another, and on every kind of thread 
 right place, and no thread state may be left. Symbols of the process are those of the copy that was loaded first, whoever
 calls: that is why the lab's debug mode, which keeps its books in each copy, cannot be asked, and may crash.
 
+Why it is asked: wheels bring copies of what they need along; two copies have two sets of books about the same threads.
+
 Source: hpyproject/hpy#268, the magic number of HPyVM: runtimes that are compatible may share a process.
 """
 

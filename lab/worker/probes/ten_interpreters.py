@@ -4,6 +4,8 @@ One after the other; in each a callback is made and called by that interpreter i
 left the main interpreter, where the arm serves those, and given back. Each interpreter must be able to end, and the main one must
 be as before. `hundred_interpreters` and `thousand_interpreters` ask the same of more.
 
+Why it is asked: what is held of an interpreter that has ended is used for the next one at the same address.
+
 Source: docs/semantics.md, "Sub-interpreters": what the runtime half holds of an interpreter goes with it.
 """
 

@@ -4,6 +4,8 @@ As many_threads, 20 times with 500 threads: nothing may be left of those that ha
 what the allocators keep, memory. Asked of forms alone, and once of each: neither the policy, under which such threads are
 refused, nor the lab's debug mode has a part in it; many_threads is asked with both.
 
+Why it is asked: what is left of each thread is seen only where there are many.
+
 Source: hpyproject/hpy#268, "some thread that the Java VM is not aware of yet".
 """
 

@@ -3,6 +3,8 @@
 As nesting, but further than any record of fixed size goes: with Python held, and with Python left around every inner callback.
 All levels must run in order, in the same place, and nothing may be left.
 
+Why it is asked: a record of fixed size works in every test and fails in recursion.
+
 Source: docs/semantics.md: acquisitions nest at least 1,000 deep; our reading, the issue is silent.
 """
 

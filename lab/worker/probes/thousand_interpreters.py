@@ -2,6 +2,8 @@
 
 As ten_interpreters, and longer.
 
+Why it is asked: what is left of each interpreter adds up.
+
 Source: docs/semantics.md, "Sub-interpreters": what the runtime half holds of an interpreter goes with it.
 """
 

@@ -4,6 +4,8 @@ By each form that is given something: entering from NULL, opening NULL or an uns
 helper. It must be refused, with nothing changed; callbacks work afterwards. (With -DHPYLAB_UNCHECKED the tests in the inline
 functions are left out, and then it is undefined.)
 
+Why it is asked: a callback that comes before the module has initialised what it keeps finds zeroes.
+
 Source: docs/semantics.md, "Wrong use"; hpyproject/hpy#268 has NULL as the indication of an error.
 """
 

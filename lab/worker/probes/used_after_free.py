@@ -4,6 +4,8 @@ By each form that has something to give back, at once, before its place has gone
 answers NULL, nothing changes and callbacks work. A trampoline is code that is gone; calling it ends the process with a
 message of the runtime half, tried in a forked child first: "crash", which no function pointer can help.
 
+Why it is asked: native code that was told to stop calls once more.
+
 Source: docs/semantics.md, "Wrong use"; our reading, the issue is silent about the end of a trampoline.
 """
 

@@ -4,6 +4,8 @@ The import must fail with an exception that says what is missing: the process mu
 not there. Enter and leave are symbols of the process, which the dynamic linker then looks for in vain; the others import the
 runtime half's module. "refused" is that exception; afterwards the runtime half can be loaded, and the extension works.
 
+Why it is asked: an interpreter that does not have the API should answer with an exception and not with a crash.
+
 Source: hpyproject/hpy#268, "link-time dependency"; docs/semantics.md, "The forms".
 """
 
