@@ -16,7 +16,7 @@ HOUSE = [
     "errors units",
     "debug pytest_plugin",
     "cheader roles spec catalogue interpreters stats independent plan samples journal results_schema results comparable",
-    "debug_wrappers autogen environment builder venvs",
+    "debug_wrappers autogen environment builder venvs validation_halves",
     "doctor executor driver probe_files probes conformance conformance_docs counting sizes bench noise additions",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* decision",
     "plots answer claims verdicts tables changes guarantees columns detail report",
