@@ -17,7 +17,7 @@ HOUSE = [
     "debug pytest_plugin",
     "cheader roles spec catalogue interpreters stats independent plan samples journal results_schema results comparable",
     "debug_wrappers autogen environment builder venvs validation_halves",
-    "doctor executor driver probe_files probes conformance conformance_docs counting sizes bench noise additions",
+    "doctor executor memory driver probe_files probes conformance conformance_docs counting sizes bench noise additions",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* decision",
     "plots answer claims verdicts tables changes guarantees columns detail report",
     "cli_terminal cli_check cli_bench cli_show cli",
