@@ -1,0 +1,204 @@
+"""What a sitting of `lab validate` shows: tables for the terminal, and docs/validation.md, made from results/validation alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab import sittings, tables
+from lab.analysis import falsepositives, power
+from lab.analysis.falsepositives import HARNESSES
+from lab.errors import ResultsError
+from lab.sittings import Sitting
+from lab.tables import Table
+from lab.units import format_duration, format_ns
+
+RUN = "validation"
+DOCUMENT = "docs/validation.md"
+AIM_RATE, AIM_TIME = 0.05, 0.25
+HEAD = """\
+<!-- DO NOT EDIT. Made by lab/validation_docs.py from results/validation; made again by the command: lab validate --write-docs -->
+
+# Proof of the instrument
+
+`lab validate` measures, in one sitting on one machine, what is the same and what is known to differ: how often identical code is
+called different, how small a planted difference is found, and how long it takes to know as much as plain pyperf knows.
+[protocol.md](protocol.md) says how the measurement works. The raw times are in `results/<name>/validation.json.gz`;
+`lab validate --show NAME` computes everything below from them anew.
+
+"""
+METHOD = """
+## What is measured
+
+Identical arms are copies of one file, the extension half of `hpyvm/pointer`, each under another name and loaded at another
+address, in `attached_call`, throughput. A sitting is divided into slices; each has a part of everything that follows, in random
+order, so that whatever the machine does meanwhile meets all alike.
+
+- **This protocol**: runs of their own, each calibrated anew, of a block of 8 arms in 12 processes (`lab/validating.py`), by the
+  scheduler and the worker of `lab bench`, judged by the code that judges a report (`lab/analysis/paired.py`): interval, p, Holm's
+  adjustment, margin, A/A envelope. Three pairs of arms that have no arm in common get a verdict; the fourth is the twin and its
+  original. Holm's adjustment is over these four; a report's is over more. A run of 12 processes has intervals of 96.1 %, so
+  that 3.9 % of them leave out 0 by right.
+- **Plain pyperf**: a `pyperf.Runner` for each copy, 20 processes of 3 values of at least 5 ms, one after the other
+  (`lab/worker/plain.py`). Each is compared with the one before it, which is kinder than one that ran long ago. The verdict is that
+  of `pyperf compare_to`: Student's t-test over all values.
+- **Google Benchmark**: a process with 12 copies, one benchmark after the other, each with 10 repetitions of at least 0.05 s (its
+  default is 0.5 s, for which there is no time) in a loop of its own; the first against the second, the third against the fourth.
+  The verdict is that of its `tools/compare.py`: the U test of Mann and Whitney over the repetitions at 5 %.
+
+The interval of each share is Clopper and Pearson's, exact for independent comparisons; the table says what is not. Two comparisons
+of one process share its moment and its addresses, but no arm.
+
+**Planted differences**: a block of a base, its twin, and six copies of its source with 1, 2, 4, 8, 16 and 32 instructions more
+(`csrc/validation/planted.c`). Each waits for the one before and takes one cycle; all 32 lie in every copy and a jump leads past
+those that are not to run, so that copies differ in the distance of that jump and in nothing else (`tests/test_validation_halves.py`
+reads it from the machine code). What they cost in time is for the processor to say: where calls overlap, less than a cycle each.
+The processes of this one long run are drawn with replacement, as many as a budget gives at what one took, and judged by the rules
+above. Power is the share of such draws. It is that of this run's machine and moment; a budget that gives more processes than
+the run has draws some of them twice. `lab bench attached_call` measures three modes in a process and so has fewer of them in
+the same budget.
+
+**Time**: two copies alone by this protocol, drawn from in the same way, against the pairs of plain pyperf. Time includes the
+start of each process and the one that calibrates.
+"""
+
+
+def render(sitting: Sitting | None) -> str:
+    """docs/validation.md of [sitting]; without one it says what is missing."""
+    if sitting is None:
+        return f"{HEAD}**No sitting is stored yet.** `lab validate`, then `lab validate --write-docs`, on a machine with nothing " \
+               f"else to do.\n{METHOD}"
+    found = "".join(f"\n{_markdown(table)}\n" for table in tables_of(sitting))
+    return HEAD + "\n".join(described(sitting)) + "\n" + found + METHOD
+
+
+def stored(top: Path) -> Sitting | None:
+    """The sitting that the document is made from; None where there is none yet. Raises ResultsError."""
+    folder = top / "results" / RUN
+    return sittings.load(folder) if (folder / sittings.FILE).is_file() else None
+
+
+def write(top: Path) -> Path:
+    """Write the document; its path. Raises ResultsError."""
+    path = top / DOCUMENT
+    path.write_text(render(stored(top)), encoding="utf-8")
+    return path
+
+
+def _markdown(table: Table) -> str:
+    return tables.render([table], "md")
+
+
+def described(sitting: Sitting) -> list[str]:
+    """Where the figures are from, and how the aims were met; a line each."""
+    header, machine = sitting.header, sitting.header["environment"]
+    where = (f"The figures are from the run `{sitting.name}` of {header['created'][:10]}, {header['status']} after "
+             f"{format_duration(header['elapsed_s'])}: {machine['cpu_model']}, {machine['cpus_usable_count']} processors, "
+             f"{machine['hypervisor']}, kernel {machine['kernel']}, load {machine['load_average_1_min']} when it began; "
+             f"{header['interpreter']['tag']} ({header['interpreter']['version']}), HPy {header['versions']['hpy']}, "
+             f"pyperf {header['versions']['pyperf']}, Google Benchmark {header['versions']['google_benchmark']}; seed "
+             f"{header['seed']}.")
+    return [where, *(f"\n- {line}" for line in aims(sitting))]
+
+
+def aims(sitting: Sitting) -> list[str]:
+    """The two aims and what came out."""
+    own = next((rate for rate in falsepositives.rates(sitting) if rate.harness == "paired"), None)
+    took = power.times(sitting)
+    lines = []
+    if own:
+        met = "met" if own.share.point <= AIM_RATE else "not met"
+        lines.append(f"At most {AIM_RATE:.0%} of identical arms called different: {met}, {own.positives} of {own.share.n}.")
+    if took:
+        first = took.reached[0]
+        met = "met" if first.share <= AIM_TIME else "not met"
+        lines.append(f"The interval of plain pyperf in a quarter of its time: {met}, {_share_of_time(first)}.")
+    return lines
+
+
+def tables_of(sitting: Sitting) -> list[Table]:
+    """All figures of [sitting] that it has values for."""
+    found = [_rates(sitting), _spreads(sitting)]
+    long = power.analyse(sitting)
+    if long:
+        found += [_planted(long), _budgets(long)]
+    took = power.times(sitting)
+    if took:
+        found += [_widths(took), _reached(took)]
+    found = [table for table in found if table.text]
+    if not found:
+        raise ResultsError(f"run {sitting.name!r} holds no values yet", "measure with: lab validate")
+    return found
+
+
+def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    return Table(title, tuple(columns), tuple(tuple(row) for row in rows), ())
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _rates(sitting: Sitting) -> Table:
+    rows = [(HARNESSES[rate.harness], rate.criterion, f"{rate.positives} of {rate.share.n}", _percent(rate.share.point),
+             f"{_percent(rate.share.low)} to {_percent(rate.share.high)}", rate.independent)
+            for rate in falsepositives.rates(sitting)]
+    return _table("How often identical arms were called different",
+                  ("harness", "by what", "times", "share", "95 % interval", "independent"), rows)
+
+
+def _spreads(sitting: Sitting) -> Table:
+    rows = [(HARNESSES[each.harness], format_ns(each.typical_ns), format_ns(each.wide_ns), str(each.comparisons))
+            for each in falsepositives.spreads(sitting)]
+    return _table("By how much identical arms differed", ("harness", "half of them by less than", "95 % by less than", "pairs"), rows)
+
+
+def _planted(long: power.Power) -> Table:
+    rows = [(str(planted), tables.interval(added)) for planted, added in long.added_ns.items()]
+    return _table(f"What the planted instructions take, by all {long.processes} processes of the long run",
+                  ("instructions", "added"), rows)
+
+
+def _budgets(long: power.Power) -> Table:
+    rows = []
+    for budget_s in dict.fromkeys(each.budget_s for each in long.found):
+        mine = {each.planted: each for each in long.found if each.budget_s == budget_s}
+        processes = next(iter(mine.values())).processes
+        for name, field in (("worse", "worse"), ("better", "better"), ("equivalent", "equivalent"),
+                            ("told apart, without a margin", "told_apart")):
+            smallest = _smallest(long, budget_s, field) if field in ("worse", "told_apart") else "–"
+            rows.append((format_duration(budget_s), str(processes), name,
+                         *(_percent(getattr(each, field)) for each in mine.values()), smallest))
+    planted = [f"{each} more" for each in long.added_ns]
+    return _table(f"What was said of planted instructions, as shares of draws ({format_duration(long.process_s)} for a process)",
+                  ("budget", "processes", "said", *planted, f"smallest found at {power.WANTED:.0%}"), rows)
+
+
+def _smallest(long: power.Power, budget_s: float, field: str) -> str:
+    planted = long.smallest(budget_s, field)
+    return "none of these" if planted is None else f"{planted} ({format_ns(long.added_ns[planted].point, signed=True)})"
+
+
+def _widths(took: power.Times) -> Table:
+    rows = [(format_duration(each.seconds), str(each.processes), format_ns(each.half_width_ns)) for each in took.widths]
+    return _table(f"Half-width of this protocol's 95 % interval of two arms, drawn from {took.processes} processes",
+                  ("time", "processes", "half-width"), rows)
+
+
+def _reached(took: power.Times) -> Table:
+    rows = [(each.what, format_ns(each.half_width_ns), format_duration(each.plain_s), _reached_after(each),
+             _percent(each.share) if each.paired else "–") for each in took.reached]
+    return _table("When this protocol has an interval no wider than plain pyperf's, of the same two arms",
+                  ("plain pyperf's half-width", "it is", "after", "this protocol after", "share of the time"), rows)
+
+
+def _reached_after(each: power.Reached) -> str:
+    if each.paired is None:
+        return f"not by {power.MOST} processes"
+    return f"{format_duration(each.paired.seconds)}, {each.paired.processes} processes, {format_ns(each.paired.half_width_ns)}"
+
+
+def _share_of_time(each: power.Reached) -> str:
+    if each.paired is None:
+        return _reached_after(each)
+    return f"{format_duration(each.paired.seconds)} of {format_duration(each.plain_s)}, {_percent(each.share)}"
