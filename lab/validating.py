@@ -54,7 +54,7 @@ class Size:
     plain_processes: int = 20       # of a pyperf.Runner: its own default
     repetitions: int = 10           # of Google Benchmark; its documentation asks for 9 or more
     minimum_us: int = 50_000        # of each repetition
-    planted: int = 12               # processes of the long run in a slice
+    planted: int = 18               # processes of the long run in a slice
     two: int = 3                    # processes of the two arms alone in a slice
 
     @property
@@ -105,8 +105,8 @@ class Bench:
 
     def sheet(self, block: int, arms: Sequence[str]) -> Sheet:
         """A sheet of [arms], the first the reference, of the one benchmark."""
-        return Sheet(self.interpreter.tag, SCENARIO, block, tuple(arms), arms[0], ((BENCHMARK, MODE),), plan.rounds_for(len(arms)),
-                     False)
+        return Sheet(self.interpreter.tag, SCENARIO, block, tuple(arms), arms[0], ((BENCHMARK, MODE),),
+                     plan.rounds_for(len(arms)), False)
 
     def job(self, sheet: Sheet, *rest: object) -> dict:
         return bench.job_of(sheet, self.scenario, self.arms, self.libraries)
@@ -145,7 +145,8 @@ def prepare(top: Path, size: Size, seed: int, say: Callable[[str], None]) -> Ben
     paths |= {f"planted/{count}": path for count, path in halves.planted.items()}
     paths[BASE + TWIN_SUFFIX] = _copied(halves.planted[0])
     drivers = {**libraries.drivers} if isinstance(halves.google, str) else {**libraries.drivers, "google": halves.google}
-    libraries = replace(libraries, drivers=drivers, arms={**libraries.arms, **{("", name): path for name, path in paths.items()}})
+    known = {("", name): path for name, path in paths.items()}
+    libraries = replace(libraries, drivers=drivers, arms={**libraries.arms, **known})
     arms = {name: replace(original, id=name) for name in paths}
     return Bench(current, catalogue.scenarios(top)[SCENARIO], arms, libraries, halves, size, seed)
 
@@ -195,11 +196,12 @@ def header_of(top: Path, machine: Bench, estimate_s: float) -> dict:
     """What is said of a sitting before its first record."""
     current, halves = machine.interpreter, machine.halves
     names = bench.hashes_of(top, [current.tag], validation_halves.FOLDER)
-    wanted = ("csrc/arm/", "csrc/native/", "csrc/validation/", "csrc/scenarios/attached_call/", "variants/hpyvm/", "lab/worker/", "build/")
+    wanted = ("csrc/arm/", "csrc/native/", "csrc/validation/", f"csrc/scenarios/{SCENARIO}/", "variants/hpyvm/", "lab/worker/",
+              "build/")
     return {
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "seed": machine.seed,
         "size": asdict(machine.size), "arm": validation_halves.ARM, "benchmark": BENCHMARK, "confidence": bench.CONFIDENCE,
-        "margins": bench.MARGINS, "planted": list(PLANTED), "pairs": [list(pair) for pair in PAIRS],
+        "margins": bench.MARGINS, "planted": list(PLANTED), "copies": COPIED, "pairs": [list(pair) for pair in PAIRS],
         "base": BASE, "two": list(COPIES[:2]), "estimate_s": round(estimate_s, 1),
         "interpreter": {"tag": current.tag, "version": current.version},
         "versions": {"hpy": current.hpy, "pyperf": current.pyperf, "google_benchmark": halves.google_version
@@ -233,19 +235,21 @@ class _Session:
         # a repetition is as long as the last attempt to find out how many iterations it takes, which is 1.4 times what is asked
         google_s = start_s + 2 * size.comparisons * 1.5 * size.repetitions * size.minimum_us * 1e-6
         absent = isinstance(self.bench.halves.google, str)
-        slice_s = size.runs * (size.processes + 1) * cost_s + plain_s + (0 if absent else google_s) + (size.planted + size.two) * cost_s
+        processes = size.runs * (size.processes + 1) + size.planted + size.two
+        slice_s = processes * cost_s + plain_s + (0 if absent else google_s)
         return size.slices * slice_s
 
     def measure(self, part: Part) -> dict | None:
         """The record of one part; None where the harness is absent."""
-        kinds: Mapping[str, Callable[[Part], dict | None]] = {"paired": self._paired, "pyperf": self._plain, "google": self._google}
-        return kinds.get(part.kind, self._long)(part)
+        own = {"paired": self._paired, "pyperf": self._plain, "google": self._google}
+        return own.get(part.kind, self._long)(part)
 
     def _paired(self, part: Part) -> dict:
         """A whole run of copies, its calibration included."""
         seed = random.Random(f"{self.bench.seed}/paired/{part.number}").getrandbits(32)
         memory = Memory()
-        counted = self._run(Plan(seed, (self.bench.sheet(0, [*COPIES, TWIN]),), (), (), TWIN), memory, self.bench.size.processes)
+        plan_ = Plan(seed, (self.bench.sheet(0, [*COPIES, TWIN]),), (), (), TWIN)
+        counted = self._run(plan_, memory, self.bench.size.processes)
         return {"seed": seed, **_recorded(memory.answers, counted.seconds[-len(memory.answers):])}
 
     def _long(self, part: Part) -> dict:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from lab import sittings, tables
+from lab import answer, sittings, stats, tables, validating, validation_halves
 from lab.analysis import falsepositives, power
 from lab.analysis.falsepositives import HARNESSES
+from lab.bench import MARGINS
 from lab.errors import ResultsError
 from lab.sittings import Sitting
 from lab.tables import Table
@@ -30,46 +32,61 @@ called different, how small a planted difference is found, and how long it takes
 METHOD = """
 ## What is measured
 
-Identical arms are copies of one file, the extension half of `hpyvm/pointer`, each under another name and loaded at another
-address, in `attached_call`, throughput. A sitting is divided into slices; each has a part of everything that follows, in random
-order, so that whatever the machine does meanwhile meets all alike.
+Identical arms are copies of one file, the extension half of `{arm}`, each under another name and loaded at another
+address, in `{benchmark}`. A sitting is divided into slices; each has a part of everything that follows, in
+random order, so that whatever the machine does meanwhile meets all alike (`lab/validating.py`).
 
-- **This protocol**: runs of their own, each calibrated anew, of a block of 8 arms in 12 processes (`lab/validating.py`), by the
-  scheduler and the worker of `lab bench`, judged by the code that judges a report (`lab/analysis/paired.py`): interval, p, Holm's
-  adjustment, margin, A/A envelope. Three pairs of arms that have no arm in common get a verdict; the fourth is the twin and its
-  original. Holm's adjustment is over these four; a report's is over more. A run of 12 processes has intervals of 96.1 %, so
-  that 3.9 % of them leave out 0 by right.
-- **Plain pyperf**: a `pyperf.Runner` for each copy, 20 processes of 3 values of at least 5 ms, one after the other
+- **This protocol**: runs of their own, each calibrated anew, of a block of {block} arms in {processes} processes, by the scheduler and the
+  worker of `lab bench`, judged by the code that judges a report (`lab/analysis/paired.py`): interval, p, Holm's adjustment, margin,
+  A/A envelope. {judged} pairs that have no arm in common get a verdict; one more is the twin and its original. Holm's adjustment is over
+  these {pairs}; a report's is over more. Intervals of {processes} processes cover {coverage}: the rest of them leave out 0 by right.
+- **Plain pyperf**: a `pyperf.Runner` for each copy, {plain_processes} processes of 3 values of at least 5 ms, one after the other
   (`lab/worker/plain.py`). Each is compared with the one before it, which is kinder than one that ran long ago. The verdict is that
   of `pyperf compare_to`: Student's t-test over all values.
-- **Google Benchmark**: a process with 12 copies, one benchmark after the other, each with 10 repetitions of at least 0.05 s (its
-  default is 0.5 s, for which there is no time) in a loop of its own; the first against the second, the third against the fourth.
-  The verdict is that of its `tools/compare.py`: the U test of Mann and Whitney over the repetitions at 5 %.
+- **Google Benchmark**: a process with {google_copies} copies, one benchmark after the other, each with {repetitions} repetitions of at least {minimum_s:g} s
+  (its default is 0.5 s, for which there is no time) in a loop of its own; the first against the second, the third against the fourth.
+  The verdict is that of its `tools/compare.py`: the U test of Mann and Whitney over the repetitions, at {alpha:g}.
 
 The interval of each share is Clopper and Pearson's, exact for independent comparisons; the table says what is not. Two comparisons
 of one process share its moment and its addresses, but no arm.
 
-**Planted differences**: a block of a base, its twin, and six copies of its source with 1, 2, 4, 8, 16 and 32 instructions more
-(`csrc/validation/planted.c`). Each waits for the one before and takes one cycle; all 32 lie in every copy and a jump leads past
-those that are not to run, so that copies differ in the distance of that jump and in nothing else (`tests/test_validation_halves.py`
-reads it from the machine code). What they cost in time is for the processor to say: where calls overlap, less than a cycle each.
-The processes of this one long run are drawn with replacement, as many as a budget gives at what one took, and judged by the rules
-above. Power is the share of such draws. It is that of this run's machine and moment; a budget that gives more processes than
-the run has draws some of them twice. `lab bench attached_call` measures three modes in a process and so has fewer of them in
-the same budget.
+**Planted differences**: a block of a base, its twin, and copies of its source with {instructions} instructions more
+(`csrc/validation/planted.c`). Each waits for the one before and takes one cycle; the most that are planted lie in every copy and a
+jump leads past those that are not to run, so that copies differ in the distance of that jump and in nothing else
+(`tests/test_validation_halves.py` reads it from the machine code). What they cost in time is for the processor to say: where calls
+overlap, less than a cycle each. The processes of this one long run are drawn with replacement, as many as a budget gives at what one
+took, and judged by the rules above, {draws} times. Power is the share of such draws. It is that of this run's machine and moment, and
+a budget that gives more processes than the run has draws some of them more than once. A difference inside the margin for equivalence
+({absolute_ns:g} ns, or {relative} of the base where that is more) is called equivalent, however well it is seen; "told apart" says how
+often it would be called a difference were there no margin. `lab bench attached_call` measures three modes in a process and so has
+fewer of them in the same budget.
 
 **Time**: two copies alone by this protocol, drawn from in the same way, against the pairs of plain pyperf. Time includes the
-start of each process and the one that calibrates.
+start of each process and the one that calibrates; fewer than {fewest} processes have no interval.
 """
+
+
+def method(header: Mapping | None = None) -> str:
+    """How a sitting of this [header] was measured; of the defaults without one."""
+    size = header["size"] if header else asdict(validating.size_of(200))
+    given = header or {"arm": validation_halves.ARM, "benchmark": validating.BENCHMARK, "planted": validating.PLANTED,
+                       "pairs": validating.PAIRS, "margins": MARGINS}
+    coverage = stats.median_interval(range(size["processes"])).confidence
+    judged = len(given["pairs"]) - 1
+    return METHOD.format(
+        **size, arm=given["arm"], benchmark=given["benchmark"], block=2 * len(given["pairs"]), pairs=len(given["pairs"]),
+        judged=judged, coverage=_percent(coverage), google_copies=2 * judged * size["runs"], minimum_s=size["minimum_us"] / 1e6,
+        instructions=answer.joined([str(count) for count in given["planted"]]), alpha=falsepositives.ALPHA, draws=power.DRAWS,
+        fewest=power.FEWEST, absolute_ns=given["margins"]["absolute_ns"], relative=_whole(given["margins"]["relative"]))
 
 
 def render(sitting: Sitting | None) -> str:
     """docs/validation.md of [sitting]; without one it says what is missing."""
     if sitting is None:
         return f"{HEAD}**No sitting is stored yet.** `lab validate`, then `lab validate --write-docs`, on a machine with nothing " \
-               f"else to do.\n{METHOD}"
+               f"else to do.\n{method()}"
     found = "".join(f"\n{_markdown(table)}\n" for table in tables_of(sitting))
-    return HEAD + "\n".join(described(sitting)) + "\n" + found + METHOD
+    return HEAD + "\n".join(described(sitting)) + "\n" + found + method(sitting.header)
 
 
 def stored(top: Path) -> Sitting | None:
@@ -108,7 +125,8 @@ def aims(sitting: Sitting) -> list[str]:
     lines = []
     if own:
         met = "met" if own.share.point <= AIM_RATE else "not met"
-        lines.append(f"At most {AIM_RATE:.0%} of identical arms called different: {met}, {own.positives} of {own.share.n}.")
+        lines.append(f"At most {_whole(AIM_RATE)} of identical arms called different: {met}, {own.positives} of {own.share.n} "
+                     f"(95 % interval up to {_percent(own.share.high)}).")
     if took:
         first = took.reached[0]
         met = "met" if first.share <= AIM_TIME else "not met"
@@ -133,6 +151,10 @@ def tables_of(sitting: Sitting) -> list[Table]:
 
 def _table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
     return Table(title, tuple(columns), tuple(tuple(row) for row in rows), ())
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _percent(share: float) -> str:
@@ -171,7 +193,7 @@ def _budgets(long: power.Power) -> Table:
                          *(_percent(getattr(each, field)) for each in mine.values()), smallest))
     planted = [f"{each} more" for each in long.added_ns]
     return _table(f"What was said of planted instructions, as shares of draws ({format_duration(long.process_s)} for a process)",
-                  ("budget", "processes", "said", *planted, f"smallest found at {power.WANTED:.0%}"), rows)
+                  ("budget", "processes", "said", *planted, f"smallest found at {_whole(power.WANTED)}"), rows)
 
 
 def _smallest(long: power.Power, budget_s: float, field: str) -> str:

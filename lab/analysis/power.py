@@ -26,7 +26,7 @@ BUDGETS_S = (30.0, 60.0, 300.0)
 DRAWS = 400
 WANTED = 0.8                # power, by which the smallest difference found is named
 FEWEST = 6                  # processes that an interval needs
-MOST = 20_000               # processes, beyond which no time is looked for
+MOST = 2000                 # processes, beyond which no time is looked for
 SHOWN_S = (2.0, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -202,14 +202,16 @@ class _Widths:
         return Width(count, (count + 1) * self.process_s, float(np.median([(each.high - each.low) / 2 for each in drawn])))
 
     def reaching(self, half_width_ns: float) -> Width | None:
-        """The fewest processes, within a twentieth, whose interval is no wider."""
-        count = FEWEST
-        while count <= MOST:
-            width = self.at(count)
-            if width.half_width_ns <= half_width_ns:
-                return width
-            count = max(count + 1, math.ceil(count * 1.05))
-        return None
+        """The fewest processes whose interval is no wider: twice as many until it is, then halfway between."""
+        too_few, enough = FEWEST - 1, FEWEST
+        while self.at(enough).half_width_ns > half_width_ns:
+            too_few, enough = enough, 2 * enough
+            if enough > MOST:
+                return None
+        while enough - too_few > 1:
+            middle = (too_few + enough) // 2
+            too_few, enough = (middle, enough) if self.at(middle).half_width_ns > half_width_ns else (too_few, middle)
+        return self.at(enough)
 
 
 def plain_half_width(one: Mapping, other: Mapping, by_process: bool) -> float:
