@@ -108,7 +108,7 @@ def test_no_run_at_all(command, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [
-    "bench all", "build", "check", "generate", "list arms", "report", "compare twelve", "doctor"])
+    "bench all", "build", "check", "generate", "list arms", "report", "compare twelve", "doctor", "validate", "validate --show x"])
 def test_no_checkout(command, tmp_path, monkeypatch, words):
     """Outside a checkout every command says that there is none, and what to do."""
     monkeypatch.setenv("LAB_ROOT", str(tmp_path))
