@@ -244,7 +244,8 @@ def test_help_of_everything(command):
     """Each command explains itself; in 80 columns the list of commands cuts no sentence short."""
     status, out, _ = command("--help")
     listed = [line.split(None, 1) for line in out.split("Commands:\n")[1].splitlines()]
-    assert [name for name, _ in listed] == ["bench", "build", "check", "compare", "count", "doctor", "generate", "list", "report", "size"]
+    assert [name for name, _ in listed] == ["bench", "build", "check", "compare", "count", "doctor", "generate", "list", "report", "size",
+                                           "validate"]
     assert (status, [text for _, text in listed if not text.endswith(".") or text.endswith("...")]) == (0, [])
     for name, _ in listed:
         status, out, _ = command(name, "-h")
