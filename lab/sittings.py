@@ -45,11 +45,16 @@ class SittingStore:
             raise ResultsError(f"run {folder.name!r} exists already, and results are never overwritten",
                                "choose another --name, or move that folder away")
         self.path, self.records = folder / FILE, []
-        self.header = {"schema": SCHEMA, "name": folder.name, "status": "running", "elapsed_s": 0.0, **header}
+        self.header = {"schema": SCHEMA, "name": folder.name, "status": "running", "elapsed_s": 0.0, "failures": [],
+                       **header}
 
     def add(self, record: Mapping[str, Any]) -> None:
         self.records.append(record)
         self._write()
+
+    def failed(self, what: str) -> None:
+        """Takes note of an attempt that failed; it is written with the next record, or at the end."""
+        self.header["failures"] = [*self.header["failures"], what]
 
     def finish(self, status: str, elapsed_s: float) -> None:
         """Says how it ended, "complete", "interrupted" or "failed"; nothing is left where nothing was measured."""

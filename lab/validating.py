@@ -41,6 +41,7 @@ TWIN = COPIES[-1] + TWIN_SUFFIX
 PAIRS = ((COPIES[1], COPIES[0]), (COPIES[3], COPIES[2]), (COPIES[5], COPIES[4]), (TWIN, COPIES[6]))
 A_RUN = len(PAIRS) - 1              # comparisons that a run of the paired protocol makes, beside its A/A control
 PLAIN_VALUE_S = 0.0075              # a value of 5 ms at least, of twice as many loops as the last that was too short
+ATTEMPTS = 3                        # at a part in which a process fails: a machine that others use may hold one up for long
 LIMIT_S = 120.0                     # for one pyperf.Runner, or one process of Google Benchmark: a minute is ample
 
 
@@ -179,7 +180,7 @@ def validate(top: Path, name: str, size: Size, seed: int, say: Callable[[str], N
         for done, part in enumerate(session.parts):
             progress(done, len(session.parts), f"slice {part.slice + 1}: {part.kind}")
             started = time.monotonic()
-            record = session.measure(part)
+            record = _attempted(session, part, store, say)
             if record:
                 store.add({"kind": part.kind, "slice": part.slice, "began_s": round(started - begin, 3),
                            "seconds": round(time.monotonic() - started, 4), **record})
@@ -190,6 +191,19 @@ def validate(top: Path, name: str, size: Size, seed: int, say: Callable[[str], N
     finally:
         store.finish(status, time.monotonic() - begin)
     return store_folder
+
+
+def _attempted(session: _Session, part: Part, store: SittingStore, say: Callable[[str], None]) -> dict | None:
+    """The record of [part], after as many attempts as it takes; those that failed are named in the sitting."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return session.measure(part)
+        except WorkerError as error:
+            store.failed(f"slice {part.slice + 1}, {part.kind}: {error.message}")
+            if attempt == ATTEMPTS:
+                raise
+            say(f"{part.kind}, tried again: {error.message}")
+    return None
 
 
 def header_of(top: Path, machine: Bench, estimate_s: float) -> dict:
@@ -305,6 +319,7 @@ class _Session:
 def _refuse_failures(memory: Memory) -> None:
     if memory.failures:
         failure = memory.failures[0]
+        memory.failures.clear()         # where it is tried again, it is another attempt
         raise WorkerError(f"a worker failed: {failure['what']}", failure["last_words"],
                           "lab check finds out more; what was measured before is kept")
 

@@ -14,12 +14,12 @@ BASE_NS, LOOPS = 5.0, 200_000
 COPIES = [*validating.COPIES, validating.TWIN]
 LONG = [validating.BASE, *(f"planted/{count}" for count in validating.PLANTED), validating.BASE + TWIN_SUFFIX]
 ENVIRONMENT = {"cpu_model": "synthetic", "cpus_usable_count": 2, "hypervisor": "none seen", "kernel": "6.1",
-               "load_average_1_min": 0.0}
+               "load_average_1_min": 0.0, "git_revision": "0123456789abcdef", "git_dirty": False}
 
 
 def header(seed: int = 1, **fields) -> dict:
     """What a sitting says of itself."""
-    return {"schema": 1, "name": "synthetic", "status": "complete", "elapsed_s": 60.0, "created": "2026-11-30T12:00:00+00:00",
+    return {"schema": 1, "name": "synthetic", "status": "complete", "elapsed_s": 60.0, "failures": [], "created": "2026-11-30T12:00:00+00:00",
             "seed": seed, "size": vars(validating.Size(2)), "arm": "hpyvm/pointer", "benchmark": validating.BENCHMARK,
             "confidence": bench.CONFIDENCE, "margins": bench.MARGINS, "planted": list(validating.PLANTED), "estimate_s": 60.0,
             "pairs": [list(pair) for pair in validating.PAIRS], "base": validating.BASE, "two": list(validating.COPIES[:2]),

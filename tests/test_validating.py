@@ -1,5 +1,6 @@
 """lab.validating and lab validate: slices that hold everything, a small sitting with real processes, what bad input is told."""
 
+import dataclasses
 import itertools
 import os
 import shutil
@@ -144,12 +145,28 @@ def test_interrupted(tree):
     shutil.rmtree(path.parent)
 
 
-def test_a_worker_that_fails():
-    """A process that failed ends the sitting by name; what was measured before is kept."""
-    memory = Memory(failures=[{"what": "killed by SIGSEGV", "last_words": "words"}])
+@dataclasses.dataclass
+class Failing:
+    """A session whose parts fail so many times before they succeed."""
+
+    times: int
+
+    def measure(self, part):
+        self.times -= 1
+        if self.times >= 0:
+            validating._refuse_failures(Memory(failures=[{"what": "killed by SIGSEGV", "last_words": "words"}]))
+        return {"kind": part.kind}
+
+
+def test_a_worker_that_fails(tmp_path):
+    """A part in which a process failed is tried again, and the sitting says so; one that fails each time ends it by name."""
+    part, store, said = validating.Part(3, "two", 3), sittings.SittingStore(tmp_path / "one", {}), []
+    assert validating._attempted(Failing(2), part, store, said.append) == {"kind": "two"}
+    assert said == ["two, tried again: a worker failed: killed by SIGSEGV"] * 2
     with pytest.raises(WorkerError, match="a worker failed: killed by SIGSEGV\n.*what was measured before is kept") as raised:
-        validating._refuse_failures(memory)
+        validating._attempted(Failing(3), part, store, said.append)
     assert raised.value.last_words == "words"
+    assert store.header["failures"] == ["slice 4, two: a worker failed: killed by SIGSEGV"] * 5
 
 
 def test_without_google_benchmark(tree, monkeypatch):

@@ -36,7 +36,13 @@ def test_figures_are_the_sittings(made):
     assert re.search(r"\| plain pyperf \| compare_to calls it significant \| 3 of 3 \| 100.0 % \|", text)
     assert re.search(r"\| Google Benchmark \| U test, p below 0.05 \| [56] of 6 \|", text)
     assert re.search(r"\| 30 s \| 119 \| worse \| 0.0 % .* 100.0 % \|", text)
-    assert "No sitting is stored yet" not in text
+    assert "No sitting is stored yet" not in text and "seed 1, revision 0123456789ab.\n" in text
+
+
+def test_what_failed_is_told(made):
+    """Parts that had to be measured again are named where the figures' origin is told."""
+    failed = sitting(made.records, failures=["slice 2, pyperf: it hung"])
+    assert validation_docs.described(failed)[0].endswith(" Parts that failed and were tried again: slice 2, pyperf: it hung.")
 
 
 def test_every_constant_is_of_the_sitting(made):
