@@ -74,12 +74,12 @@ def _show(sitting):
     for line in validation_docs.described(sitting):
         click.echo(line)
     for each in validation_docs.tables_of(sitting):
-        table = Table(title=each.title, title_justify="left", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
         for column in each.columns:
             table.add_column(column, no_wrap=True)
         for row in each.text:
             table.add_row(*row)
-        click.echo()
+        click.echo(f"\n{each.title}")       # a title of the table's own would be folded to its width
         show(table, whole=True)
 
 

@@ -173,7 +173,7 @@ def validate(top: Path, name: str, size: Size, seed: int, say: Callable[[str], N
         say(f"Google Benchmark is {machine.halves.google}; the others go on")
     session = _Session(machine)
     estimate_s = session.estimate_s()
-    say(f"{len(session.parts)} parts in {size.slices} slices, about {format_duration(estimate_s)}")
+    say(f"{len(session.parts)} parts in {size.slices} {'slice' if size.slices == 1 else 'slices'}, about {format_duration(estimate_s)}")
     store = SittingStore(store_folder, header_of(top, machine, estimate_s))
     status = "failed"
     try:

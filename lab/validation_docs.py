@@ -134,8 +134,8 @@ def aims(sitting: Sitting) -> list[str]:
     if took:
         first = took.reached[0]
         met = "met" if first.share <= AIM_TIME else "not met"
-        lines.append(f"The interval of plain pyperf in a quarter of its time: {met}, {_share_of_time(first)}. That interval holds what "
-                     "it should as rarely as the first table says.")
+        lines.append(f"The interval of plain pyperf in a quarter of its time: {met}, {_share_of_time(first)}. That interval is wrong as "
+                     "often as the first table says.")
         if took.reached[-1] is not first:
             lines.append("One as wide as identical arms differ by in plain pyperf, which it would need to be right: "
                          f"{_share_of_time(took.reached[-1])}.")

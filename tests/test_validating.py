@@ -62,7 +62,7 @@ def test_a_small_sitting(tree):
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     made = sittings.load(top / "results" / "small")
     google = sittings.KINDS if "Google Benchmark is absent" not in done.stderr else [k for k in sittings.KINDS if k != "google"]
-    assert "parts in 1 slices, about " in done.stderr
+    assert "5 parts in 1 slice, about " in done.stderr
     assert {record["kind"] for record in made.records} == set(google)
     assert (made.header["status"], made.header["seed"], made.header["size"]["slices"]) == ("complete", 5, 1)
     assert "build/validation/planted32.hpy0.so" in made.header["hashes"]
