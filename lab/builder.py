@@ -94,6 +94,27 @@ def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[st
     return plan.libraries
 
 
+@dataclass(frozen=True)
+class Half:
+    """A universal extension half that is in no catalogue: [arm]'s, with [stub] in place of its own and further [macros]; without
+    a stub a copy of it."""
+
+    arm: catalogue.Arm
+    stub: Path | None = None
+    macros: tuple[str, ...] = ()
+
+
+def build_halves(top: Path, folder: str, halves: Mapping[str, Half], progress: Callable[[str], None] = lambda text: None
+                 ) -> dict[str, Path]:
+    """Where each of [halves] lies, below [top]/build/[folder], by the name it was given there. A [stub] may include the arm's
+    own, whose folder is on the path. Raises as build() does."""
+    plan = _Plan(top, (), "", layouts.Layout())
+    paths = {name: plan.half(plan.out / folder / f"{name}.hpy0.so", half) for name, half in halves.items()}
+    with alone(plan.out):
+        _make(top, plan.targets, progress)
+    return paths
+
+
 def planned(top: Path, interpreters: Sequence[Interpreter]) -> Libraries:
     """Where build() would put everything; nothing is made. Raises MissingTool."""
     return _Plan(top, interpreters, "", layouts.Layout()).libraries
@@ -196,14 +217,25 @@ class _Plan:
         tag = interpreter.tag if interpreter else ""
         stem = arm.id.replace("/", "-")       # no second dot: HPy reads its ABI tag from what follows ".hpy"
         output = _half_place(self._place(interpreter), half) / (stem + self._suffix(arm.abi, interpreter))
-        macros = [f"-DHPyLab_FORM=HPyLab_FORM_{arm.id.replace('/', '_')}", *_half_macros(half)]
-        self.libraries.arms[tag, arm.id] = self._add(
-            output, [*self._extension_flags(arm.abi, interpreter), *macros, f"-I{arm.folder}"],
-            [arm.folder / "stub.c", *sorted((self.csrc / "arm").glob("*.c"))], [*self._abi_libraries(arm.abi, interpreter), "-lpthread"],
-            arm=arm.id if arm.abi == "universal" else "")
+        self.libraries.arms[tag, arm.id] = self._stub(output, arm, arm.folder / "stub.c", interpreter, _half_macros(half))
         twin = output.with_name(stem + catalogue.TWIN_SUFFIX + self._suffix(arm.abi, interpreter))
         self.targets.append(_Target(twin, ["copy", output.name], copy_of=output))
         self.libraries.arms[tag, arm.id + catalogue.TWIN_SUFFIX] = twin
+
+    def _stub(self, output: Path, arm: catalogue.Arm, stub: Path, interpreter: Interpreter | None, macros: Sequence[str]) -> Path:
+        form = f"-DHPyLab_FORM=HPyLab_FORM_{arm.id.replace('/', '_')}"
+        return self._add(output, [*self._extension_flags(arm.abi, interpreter), form, *macros, f"-I{arm.folder}"],
+                         [stub, *sorted((self.csrc / "arm").glob("*.c"))],
+                         [*self._abi_libraries(arm.abi, interpreter), "-lpthread"], arm=arm.id if arm.abi == "universal" else "")
+
+    def half(self, output: Path, half: Half) -> Path:
+        """The target of one [half]."""
+        if half.stub is None:
+            self.targets.append(_Target(output, ["copy", output.name], copy_of=self.libraries.arms["", half.arm.id]))
+            return output
+        self._stub(output, half.arm, half.stub, None, half.macros)
+        self.targets[-1].sources.append(half.arm.folder / "stub.c")     # which it may include: no part of the command
+        return output
 
     def _runtime(self, interpreter: Interpreter) -> None:
         flags, sources = runtime_parts(self.top, interpreter)

@@ -7,7 +7,7 @@ import traceback
 
 import click
 
-from lab import cli_bench, cli_check, cli_show
+from lab import cli_bench, cli_check, cli_show, cli_validate
 from lab.cli_terminal import PYTHON_HELP, checkout, exit_if_unusable, show, styled
 from lab.errors import LabError
 
@@ -83,7 +83,7 @@ def build(pythons):
 
 
 for command in (cli_check.check, cli_bench.bench, cli_bench.count, cli_bench.size, cli_show.report, cli_show.compare,
-                cli_show.list_):
+                cli_show.list_, cli_validate.validate):
     cli.add_command(command)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -21,6 +21,7 @@ from lab.catalogue import TWIN_SUFFIX
 from lab.doctor import Check
 from lab.errors import LabError
 from lab.executor import ProcessExecutor
+from lab.memory import Memory
 from lab.plan import Plan, Sheet
 from lab.units import NS_PER_S, format_duration, format_ns
 
@@ -38,35 +39,6 @@ ADVICE = {
     "involuntary": ("were preempted", "other processes want the processors: end what else runs"),
     "migrations": ("ended on another processor", "leave one processor idle: end what else runs, or take fewer threads"),
     "steal": ("were robbed by the hypervisor", "others use the same processors: take a machine of one's own, or another hour")}
-
-
-@dataclass(eq=False)
-class _Memory:
-    """What the scheduler needs of a run's store, without a disk."""
-
-    answers: list[dict] = field(default_factory=list)
-    failures: list[dict] = field(default_factory=list)
-    processes: frozenset[int] = frozenset()
-    calibration: dict = field(default_factory=dict)
-    header: dict = field(default_factory=lambda: {"failures": []})
-
-    def taken(self, sheet: Mapping) -> list[dict]:
-        return []
-
-    def add_calibration(self, key: str, loops: dict) -> None:
-        self.calibration[key] = loops
-
-    def add(self, answer: dict, sheet: dict, process: int, seed: int, elapsed_s: float = 0.0) -> None:
-        self.answers.append(answer)
-
-    def fail(self, failure: dict) -> None:
-        self.failures.append(failure)
-
-    def flush(self) -> None:
-        pass
-
-    def finish(self, status: str, elapsed_s: float) -> None:
-        raise KeyboardInterrupt    # the scheduler finishes a store where Ctrl-C interrupted: here there is nothing to keep
 
 
 @dataclass(frozen=True)
@@ -103,7 +75,7 @@ def measure(top: Path, seconds: float = SECONDS, seed: int = 0) -> tuple[Noise, 
     everything = plan.make_plan(arms, scenarios.values(), [current.tag], seed, None, libraries.unavailable)
     one = plan.make_plan(arms, [scenarios[SCENARIO]], [current.tag], seed, {form}, libraries.unavailable)
     _refuse_unbuilt(one, libraries)
-    store = _Memory()
+    store = Memory()
     executor = ProcessExecutor(current.path, bench.WORKER / "measure.py", seed=seed)
     job = functools.partial(_job, scenarios, arms, libraries)
     outcome = driver.run(one, store, {current.tag: executor}, job, seconds)

@@ -310,6 +310,22 @@ def drifted(series: Sequence[float]) -> bool:
     return bool(mannwhitneyu(values[:half], values[-half:]).pvalue < DRIFT_ALPHA)
 
 
+def proportion_interval(positives: int, n: int, confidence: float = 0.95) -> Estimate:
+    """The share of [positives] among [n] independent trials and its exact interval; without any the whole range.
+
+    Covers at least [confidence] whatever the share is. Raises ValueError for positives below 0 or above n.
+    Source: Clopper and Pearson, Biometrika 26 (1934) 404-413.
+    """
+    from scipy.special import betaincinv
+
+    if not 0 <= positives <= n:
+        raise ValueError(f"{positives} of {n}; expected a count from 0 to {n}")
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(positives, n - positives + 1, tail)) if positives else 0.0
+    high = float(betaincinv(positives + 1, n - positives, 1 - tail)) if positives < n else 1.0
+    return Estimate(positives / n if n else math.nan, low, high, n, confidence)
+
+
 def williams_square(n: int, rng) -> list[list[int]]:
     """Orders of n arms in which each arm stands in each place, and follows each other arm, equally often.
 

@@ -15,12 +15,13 @@ TOP = Path(__file__).resolve().parent.parent
 HOUSE = [
     "errors units",
     "debug pytest_plugin",
-    "cheader roles spec catalogue interpreters stats independent variance layouts plan samples journal results_schema results comparable",
-    "debug_wrappers autogen environment builder venvs",
-    "doctor executor driver probe_files probes conformance conformance_docs counting sizes bench noise additions",
-    "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* decision",
-    "plots answer claims verdicts tables changes guarantees columns detail report",
-    "cli_terminal cli_check cli_bench cli_show cli",
+    "cheader roles spec catalogue interpreters stats independent variance layouts plan samples journal results_schema results "
+    "comparable sittings",
+    "debug_wrappers autogen environment builder venvs validation_halves",
+    "doctor executor memory driver probe_files probes conformance conformance_docs counting sizes bench noise additions validating",
+    "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.falsepositives analysis.* decision",
+    "plots answer claims verdicts tables changes guarantees columns detail report validation_docs",
+    "cli_terminal cli_check cli_bench cli_show cli_validate cli",
 ]
 HEAVY = {"pandas", "numpy", "matplotlib", "scipy", "pyperf", "jinja2", "pycparser", "cffi"}
 SPEECH = {"print", "input", "exit", "quit", "SystemExit", "sys.exit", "sys.stdout", "sys.stderr", "os._exit", "os.abort"}

@@ -111,7 +111,7 @@ def test_no_run_at_all(command, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [
-    "bench all", "build", "check", "generate", "list arms", "report", "compare twelve", "doctor"])
+    "bench all", "build", "check", "generate", "list arms", "report", "compare twelve", "doctor", "validate", "validate --show x"])
 def test_no_checkout(command, tmp_path, monkeypatch, words):
     """Outside a checkout every command says that there is none, and what to do."""
     monkeypatch.setenv("LAB_ROOT", str(tmp_path))
@@ -247,7 +247,8 @@ def test_help_of_everything(command):
     """Each command explains itself; in 80 columns the list of commands cuts no sentence short."""
     status, out, _ = command("--help")
     listed = [line.split(None, 1) for line in out.split("Commands:\n")[1].splitlines()]
-    assert [name for name, _ in listed] == ["bench", "build", "check", "compare", "count", "doctor", "generate", "list", "report", "size"]
+    assert [name for name, _ in listed] == ["bench", "build", "check", "compare", "count", "doctor", "generate", "list", "report", "size",
+                                           "validate"]
     assert (status, [text for _, text in listed if not text.endswith(".") or text.endswith("...")]) == (0, [])
     for name, _ in listed:
         status, out, _ = command(name, "-h")

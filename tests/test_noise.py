@@ -7,6 +7,7 @@ import pytest
 from lab_tree import ROOT, copy_tree, lab
 
 from lab import bench, catalogue, driver, noise, plan, results, stats
+from lab.memory import Memory
 from lab.noise import Noise
 
 MODES = ("throughput", "dependent", "serialised")
@@ -51,7 +52,7 @@ class Clock:
 @pytest.mark.parametrize("budget_s", noise.BUDGETS_S)
 def test_processes_are_the_schedulers(scenarios, selection, budget_s):
     """So many processes as are foretold, the scheduler starts for attached_call in that budget, within a fifth or one."""
-    clock, chosen, store = Clock(), planned(*scenarios, selection=selection), noise._Memory()
+    clock, chosen, store = Clock(), planned(*scenarios, selection=selection), Memory()
     reserve_s = bench.CROSSCHECK_SHARE * budget_s if budget_s >= bench.CROSSCHECK_FROM_S else 0.0
     started = []
     store.add = lambda answer, sheet, *rest: started.append((sheet["scenario"], sheet["block"]))

@@ -500,3 +500,25 @@ def test_scipy_is_imported_only_where_it_is_used():
     code = "import random, sys; from lab import stats; stats.williams_square(8, random); print('scipy' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "False\n"
+
+
+@pytest.mark.parametrize("positives, n, low, high", [
+    (0, 20, 0.0, 0.1684), (1, 20, 0.0013, 0.2487), (16, 29, 0.3569, 0.7355), (20, 20, 0.8316, 1.0), (0, 0, 0.0, 1.0)])
+def test_proportion_interval_as_published(positives, n, low, high):
+    """Clopper and Pearson's interval is that of their tables; without a trial anything is possible."""
+    found = stats.proportion_interval(positives, n)
+    assert (found.low, found.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert found.n == n and (n == 0 or found.point == positives / n)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.5])
+def test_proportion_interval_covers(share):
+    """Of all outcomes of 200 trials, those whose interval holds the true share have 95 % of the probability or more."""
+    held = sum(scipy.stats.binom.pmf(count, 200, share) for count in range(201) if stats.proportion_interval(count, 200).covers(share))
+    assert 0.95 <= held < 0.99
+
+
+def test_proportion_of_more_than_all():
+    """A count that no trials can give is refused."""
+    with pytest.raises(ValueError, match="21 of 20; expected a count from 0 to 20"):
+        stats.proportion_interval(21, 20)
