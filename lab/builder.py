@@ -2,32 +2,23 @@
 
 Three kinds of output, all under build/: what knows no Python (native library, drivers), what is built once for every
 interpreter (universal extension halves), and what is built for each (runtime half, hybrid and CPython-ABI extensions).
-A file is made again when its command or any file it could read has changed; the digests lie in build/stamps.json. Commands
-run in the checkout and name what lies in it by relative paths, so that it can be moved or copied with what was built.
+How a library is made, and when it is made again, is told in lab/targets.py.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
-import fcntl
-import hashlib
 import importlib.util
-import json
 import os
-import shutil
-import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from lab import catalogue, layouts, spec
+from lab import catalogue, layouts
 from lab.environment import find_compiler
 from lab.errors import BuildError, MissingTool
 from lab.interpreters import Interpreter
+from lab.targets import HERE, Target, alone, make
 
-HPY = "{hpy}"             # in a stamp: the folder of HPy's headers, which may lie in the checkout or beside it
-HERE = "{checkout}"       # in a command: the checkout's path, which is no reason to build anew, nor to be found in what is built
 CFLAGS = ("-std=c11", "-D_DEFAULT_SOURCE", "-O2", "-g", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
 # what HPy 0.9.0's own macros and inline functions provoke
 HPY_QUIET = ("-Wno-cast-function-type", "-Wno-missing-field-initializers", "-Wno-unused-parameter")
@@ -61,19 +52,6 @@ class Libraries:
                 "wrong_uses": str(self.wrong_uses), "drivers": {name: str(path) for name, path in self.drivers.items()}}
 
 
-@dataclass
-class _Target:
-    """One output and how it is made: a compiler command, or a copy; [arm]: of which it is the universal extension half; [hpy]:
-    where HPy's headers lie, which is no reason to build anew."""
-
-    output: Path
-    command: list[str]
-    sources: list[Path] = field(default_factory=list)
-    copy_of: Path | None = None
-    arm: str = ""
-    hpy: tuple[str, ...] = ()
-
-
 def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[str], None] = lambda text: None,
           debug: bool = False, unchecked: bool = False, layout: int = layouts.PLAIN) -> Libraries:
     """Everything that [interpreters] need, below [top]/build; [progress] is told each output that is made.
@@ -90,7 +68,7 @@ def build(top: Path, interpreters: Sequence[Interpreter], progress: Callable[[st
             raise MissingTool(f"{interpreter.tag} ({interpreter.path}) lacks {what}", remedy)
     plan = _Plan(top, interpreters, "debug" if debug else "unchecked" if unchecked else "", layouts.Layout(layout))
     with alone(top / "build"):
-        _make(top, plan.targets, progress)
+        make(top, plan.targets, progress)
     return plan.libraries
 
 
@@ -111,7 +89,7 @@ def build_halves(top: Path, folder: str, halves: Mapping[str, Half], progress: C
     plan = _Plan(top, (), "", layouts.Layout())
     paths = {name: plan.half(plan.out / folder / f"{name}.hpy0.so", half) for name, half in halves.items()}
     with alone(plan.out):
-        _make(top, plan.targets, progress)
+        make(top, plan.targets, progress)
     return paths
 
 
@@ -120,22 +98,13 @@ def planned(top: Path, interpreters: Sequence[Interpreter]) -> Libraries:
     return _Plan(top, interpreters, "", layouts.Layout()).libraries
 
 
-@contextlib.contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Holds the lock of the folder [out], which ends with the process that holds it."""
-    out.mkdir(exist_ok=True)
-    with open(out / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 class _Plan:
     """All targets, in the order in which they are made."""
 
     def __init__(self, top: Path, interpreters: Sequence[Interpreter], half: str, layout: layouts.Layout):
         self.top, self.plain, self.cc, self.layout = top, top / "build", find_compiler(), layout
         self.out = self.plain / layouts.folder(layout.number)
-        self.targets: list[_Target] = []
+        self.targets: list[Target] = []
         self.csrc = top / "csrc"
         folders = {str(hpy_devel(each)) for each in (None, *interpreters)}
         self.hpy = tuple(sorted(self._relative(folder) for folder in folders))
@@ -163,7 +132,7 @@ class _Plan:
         moves, sources = layout.draw(output.name, sources, self.csrc / "layout" / "padding.S")
         command = [self.cc, *CFLAGS, *moves, f"-ffile-prefix-map={HERE}=.", *flags, "-shared", "-o", str(output), *map(str, sources),
                    *libraries]
-        self.targets.append(_Target(output, [self._relative(word) for word in command], sources, arm=arm, hpy=self.hpy))
+        self.targets.append(Target(output, [self._relative(word) for word in command], sources, arm=arm, hpy=self.hpy))
         return output
 
     def _relative(self, word: str) -> str:
@@ -219,7 +188,7 @@ class _Plan:
         output = _half_place(self._place(interpreter), half) / (stem + self._suffix(arm.abi, interpreter))
         self.libraries.arms[tag, arm.id] = self._stub(output, arm, arm.folder / "stub.c", interpreter, _half_macros(half))
         twin = output.with_name(stem + catalogue.TWIN_SUFFIX + self._suffix(arm.abi, interpreter))
-        self.targets.append(_Target(twin, ["copy", output.name], copy_of=output))
+        self.targets.append(Target(twin, ["copy", output.name], copy_of=output))
         self.libraries.arms[tag, arm.id + catalogue.TWIN_SUFFIX] = twin
 
     def _stub(self, output: Path, arm: catalogue.Arm, stub: Path, interpreter: Interpreter | None, macros: Sequence[str]) -> Path:
@@ -231,7 +200,7 @@ class _Plan:
     def half(self, output: Path, half: Half) -> Path:
         """The target of one [half]."""
         if half.stub is None:
-            self.targets.append(_Target(output, ["copy", output.name], copy_of=self.libraries.arms["", half.arm.id]))
+            self.targets.append(Target(output, ["copy", output.name], copy_of=self.libraries.arms["", half.arm.id]))
             return output
         self._stub(output, half.arm, half.stub, None, half.macros)
         self.targets[-1].sources.append(half.arm.folder / "stub.c")     # which it may include: no part of the command
@@ -296,107 +265,3 @@ def headers(interpreter: Interpreter) -> str:
         what, remedy = next(iter(interpreter.lacks("headers")), ("headers", "apt-get install python3-dev"))
         raise MissingTool(f"{interpreter.tag} ({interpreter.path}) lacks {what}", remedy)
     return interpreter.include
-
-
-def _digest(paths: Iterable[Path]) -> str:
-    state = hashlib.sha256()
-    for path in sorted(paths):
-        state.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
-    return state.hexdigest()
-
-
-def _make(top: Path, targets: list[_Target], progress: Callable[[str], None]) -> None:
-    """Make those targets whose stamp is not right any more. Raises the first error when all the others are made and stamped."""
-    stamps_path = top / "build" / "stamps.json"
-    try:
-        stamps = json.loads(stamps_path.read_text())
-    except (OSError, ValueError):
-        stamps = {}
-    headers_digest = _digest([*(top / "csrc").rglob("*.h"), *(top / "variants").rglob("*.h")])
-    native, rest = targets[:1], targets[1:]
-    for group in (native, [t for t in rest if t.copy_of is None], [t for t in rest if t.copy_of is not None]):
-        wanted = {str(t.output.relative_to(top)): (t, _stamp(t, headers_digest)) for t in group}
-        stale = {name: (t, stamp) for name, (t, stamp) in wanted.items() if stamps.get(name) != stamp or not t.output.exists()}
-        if not stale:
-            continue
-        errors = []
-        try:
-            for name, error in _make_all(top, {name: t for name, (t, _) in stale.items()}):
-                if error:
-                    errors.append(error)
-                    continue
-                stamps[name] = stale[name][1]
-                progress(name)
-        finally:
-            temporary = stamps_path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(stamps, indent=1))
-            os.replace(temporary, stamps_path)
-        if errors:
-            raise errors[0]
-
-
-def _make_all(top: Path, targets: Mapping[str, _Target]) -> Iterator[tuple[str, BuildError | None]]:
-    """Makes [targets] side by side; the name of each when it is done, in their order, with what was wrong."""
-    demanded = spec.demanded_symbols(top) if any(target.arm for target in targets.values()) else {}
-
-    def attempt(target: _Target) -> BuildError | None:
-        try:
-            _make_one(top, target, set(demanded.get(target.arm, ())))
-        except BuildError as error:
-            return error
-        return None
-
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        yield from zip(targets, pool.map(attempt, targets.values()))
-
-
-def _stamp(target: _Target, headers_digest: str) -> str:
-    own = _digest([target.copy_of] if target.copy_of else target.sources)
-    command = list(target.command)
-    for folder in target.hpy:
-        command = [word.replace(folder, HPY) for word in command]
-    return hashlib.sha256("\0".join([*command, headers_digest, own]).encode()).hexdigest()
-
-
-def _make_one(top: Path, target: _Target, demanded: set[str]) -> None:
-    target.output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.output.with_name(target.output.name + ".tmp")
-    try:
-        if target.copy_of is not None:
-            shutil.copyfile(target.copy_of, temporary)
-        else:
-            _compile(top, target, str(temporary.relative_to(top)))
-        if target.arm:
-            _check_symbols(target.output.name, temporary, demanded)
-        os.replace(temporary, target.output)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _compile(top: Path, target: _Target, into: str) -> None:
-    output = str(target.output.relative_to(top))
-    command = [into if word == output else word.replace(HERE, str(top)) for word in target.command]
-    done = subprocess.run(command, cwd=top, capture_output=True, text=True, errors="replace")
-    if done.returncode != 0:
-        said = "\n".join((done.stderr or done.stdout).splitlines()[:20])
-        raise BuildError(f"{target.output.name} could not be built:\n{said}", "the command was: " + " ".join(command))
-
-
-def undefined_symbols(library: Path) -> set[str]:
-    """The symbols that [library] expects the process to have, without those of libc. Raises BuildError, MissingTool."""
-    nm = shutil.which("nm")
-    if nm is None:
-        raise MissingTool("nm is missing", "apt-get install binutils")
-    done = subprocess.run([nm, "-D", "--undefined-only", str(library)], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise BuildError(f"nm {library}: {done.stderr.strip()}")
-    names = [line.split()[-1] for line in done.stdout.splitlines() if line.split()[-2] == "U"]
-    return {name for name in names if "@" not in name}
-
-
-def _check_symbols(name: str, library: Path, demanded: set[str]) -> None:
-    """A universal extension half expects just the symbols its form demands, and nothing of Python.h. Raises BuildError."""
-    found = undefined_symbols(library)
-    if found != demanded:
-        raise BuildError(f"{name} expects the symbols {sorted(found)} of the process; its form demands {sorted(demanded)}",
-                         "an extension half may call HPy and libc alone; see its stub.c")

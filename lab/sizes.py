@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab import builder
+from lab import targets
 from lab.builder import Libraries
 from lab.catalogue import Arm
 from lab.errors import LabError, MissingTool
@@ -69,7 +69,7 @@ def code(arm: Arm, library: Path) -> dict:
     tls_calls = sum(name.startswith("__tls_get_addr") for function in reached for name in uses.get(function, ()))
     relocations = sum(bool(_RELOCATION.match(line)) for line in _said("readelf", "-rW", library))
     return {"call_site": sum(sizes[name] for name in reached), "stub": sum(sizes.values()), "relocations": relocations,
-            "undefined": sorted(builder.undefined_symbols(library)), "tls_calls": tls_calls}
+            "undefined": sorted(targets.undefined_symbols(library)), "tls_calls": tls_calls}
 
 
 def _said(*words: str | Path) -> list[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import builder, interpreters
+from lab import builder, interpreters, targets
 from lab.errors import BuildError, InterpreterError, LabError, MissingTool, UnknownName
 from lab.interpreters import HPY_VERSION, NEWEST_CFLAGS, Interpreter
 
@@ -43,7 +43,7 @@ def ensure(top: Path, interpreter: Interpreter, say: Callable[[str], None] = lam
     python = folder / "bin" / "python"
     todo = steps(interpreter, folder)
     stamp, wanted = folder / "lab-stamp", _stamp(interpreter, todo)
-    with builder.alone(top / "build"):
+    with targets.alone(top / "build"):
         if not (stamp.is_file() and stamp.read_text() == wanted):
             shutil.rmtree(folder, ignore_errors=True)
             for step in todo:

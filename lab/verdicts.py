@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import answer, builder, claims, probes, spec
+from lab import answer, claims, probes, spec, targets
 from lab.answer import BETTER, EQUIVALENT, WORSE
 from lab.claims import Check, Claim
 from lab.errors import LabError
@@ -209,7 +209,7 @@ def _symbols(check: Check, evidence: Evidence) -> Result:
     for arm in check.arms:
         name = f"build/universal/{arm.replace('/', '-')}.hpy0.so"
         try:
-            found = sorted(builder.undefined_symbols(evidence.top / name))
+            found = sorted(targets.undefined_symbols(evidence.top / name))
         except LabError:
             continue
         own = _hash(evidence.top / name) == evidence.hashes.get(name)

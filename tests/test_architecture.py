@@ -17,7 +17,7 @@ HOUSE = [
     "debug pytest_plugin",
     "cheader roles spec catalogue interpreters stats independent variance layouts plan samples journal results_schema results "
     "comparable sittings",
-    "debug_wrappers autogen environment builder venvs validation_halves",
+    "debug_wrappers autogen environment targets builder venvs validation_halves",
     "doctor executor memory driver probe_files probes conformance conformance_docs counting sizes bench noise additions validating",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.falsepositives analysis.* decision",
     "plots answer claims verdicts tables changes guarantees columns detail report validation_docs",

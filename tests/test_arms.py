@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from run_in_worker import ARMS, FORMS, TOP, Worker
 
-from lab import builder, catalogue, spec
+from lab import catalogue, spec, targets
 from lab.worker import autogen_interface
 
 ATTACHED = sorted(arm.id for arm in ARMS.values() if {"attached", "body"} <= arm.capabilities)
@@ -115,12 +115,12 @@ def test_loaded_without_the_runtime(worker, arm):
 
 def test_undefined_symbols(libraries):
     """Of all universal extensions, twins too, get's and ambient's alone expect symbols of the process: those they demand."""
-    undefined = {arm: builder.undefined_symbols(path) for (tag, arm), path in libraries.arms.items() if not tag}
+    undefined = {arm: targets.undefined_symbols(path) for (tag, arm), path in libraries.arms.items() if not tag}
     demanded = {"enter_leave/ambient": {"HPy_EnterContext", "HPy_EnterContextIfAttached", "HPy_LeaveContext"},
                 "enter_leave/get": {"HPy_GetContext"}}
     assert {arm: names for arm, names in undefined.items() if names} == {
         arm + suffix: names for arm, names in demanded.items() for suffix in ("", catalogue.TWIN_SUFFIX)}
-    assert builder.undefined_symbols(libraries.bodies["", "universal"]) == set()
+    assert targets.undefined_symbols(libraries.bodies["", "universal"]) == set()
 
 
 def test_exported_symbols(libraries, interpreter):

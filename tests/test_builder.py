@@ -10,7 +10,7 @@ import pytest
 from lab_tree import ROOT, copy_tree, environment, lab, rename
 from spec_tree import edit, line_of
 
-from lab import autogen, builder, catalogue
+from lab import autogen, builder, catalogue, targets
 from lab.errors import BuildError, MissingTool, SpecError
 
 STUB = "variants/enter_leave/stub.c"
@@ -152,7 +152,7 @@ def test_symbol_that_is_demanded_and_not_expected(tree, interpreter):
 
 def test_symbols_of_the_real_extensions(libraries):
     """Of universal extension halves those of get and ambient alone leave symbols undefined; none wants one of Python.h."""
-    found = {arm: builder.undefined_symbols(path) for (tag, arm), path in libraries.arms.items() if not tag}
+    found = {arm: targets.undefined_symbols(path) for (tag, arm), path in libraries.arms.items() if not tag}
     demanded = {"enter_leave/get": {"HPy_GetContext"},
                 "enter_leave/ambient": {"HPy_EnterContext", "HPy_EnterContextIfAttached", "HPy_LeaveContext"}}
     assert {arm: symbols for arm, symbols in found.items() if symbols} == {

@@ -8,7 +8,7 @@ from lab_tree import ROOT, copy_tree
 from run_in_worker import Worker
 from test_debug import first_line
 
-from lab import autogen, builder, spec
+from lab import autogen, builder, spec, targets
 
 COPIES = {"enter_leave": "borrow", "hpyvm": "machine", "trampoline": "springboard"}
 # what each copy must find by itself: the deed, and by which way in
@@ -50,7 +50,7 @@ def test_halves_of_the_copies_are_built(clone):
     """Each form of each copy has an extension half of the debug mode, which demands the symbols of the copy alone."""
     halves = {arm: path for (_, arm), path in clone.arms.items() if arm.split("/")[0] in COPIES.values() and "@" not in arm}
     assert len(halves) == 8 and {path.parent.name for path in halves.values()} == {"universal-debug"}
-    assert builder.undefined_symbols(halves["borrow/get"]) == {"HPy_GetContextAgain"}
+    assert targets.undefined_symbols(halves["borrow/get"]) == {"HPy_GetContextAgain"}
 
 
 @pytest.mark.parametrize("deed, way", [pair for pairs in DEEDS.values() for pair in pairs])

@@ -8,7 +8,7 @@ import shutil
 import pytest
 from lab_tree import ROOT, copy_tree, lab, rename
 
-from lab import builder, catalogue, probes, results
+from lab import catalogue, probes, results, targets
 
 NEW_FORMS = ("borrow/get", "borrow/ambient", "borrow/token", "machine/pointer", "machine/value", "springboard/plain",
              "springboard/handle", "springboard/checked")
@@ -103,7 +103,7 @@ def test_everything_is_built(built, interpreter):
     for form in NEW_FORMS:
         stem = form.replace("/", "-")
         assert {f"{stem}.hpy0.so", f"{stem}@twin.hpy0.so"} <= made
-        assert builder.undefined_symbols(built / "build" / "universal" / f"{stem}.hpy0.so") == demanded.get(form, set())
+        assert targets.undefined_symbols(built / "build" / "universal" / f"{stem}.hpy0.so") == demanded.get(form, set())
     assert (built / "build" / interpreter.tag / "peer-neighbour.hpy0.so").is_file()
     assert (built / "build" / "drivers" / "other_work.so").is_file()
 

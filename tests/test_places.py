@@ -6,7 +6,7 @@ Real probes, each in a process of its own, on one arm that works.
 import pytest
 from lab_tree import ROOT
 
-from lab import builder, catalogue, conformance, probes
+from lab import catalogue, conformance, probes, targets
 
 PROBE = '''"""Does it?
 
@@ -114,4 +114,4 @@ def test_built_for_each_interpreter(interpreter, libraries):
     """The extension of these probes knows the C API, so that each interpreter has one of its own."""
     path = libraries.for_worker(interpreter.tag)["places"]
     assert (str(libraries.places[interpreter.tag]), interpreter.tag in path) == (path, True)
-    assert builder.undefined_symbols(libraries.places[interpreter.tag]) & {"PyGILState_Ensure", "PyEval_SaveThread"}
+    assert targets.undefined_symbols(libraries.places[interpreter.tag]) & {"PyGILState_Ensure", "PyEval_SaveThread"}

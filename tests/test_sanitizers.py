@@ -14,7 +14,7 @@ import pytest
 from lab_tree import copy_tree
 from run_in_worker import FORMS, SCRIPTS, TOP, Worker, compile_helper
 
-from lab import builder, catalogue, conformance, probes, spec
+from lab import builder, catalogue, conformance, probes, spec, targets
 from lab.environment import find_compiler
 
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
@@ -38,7 +38,7 @@ def sanitized(interpreter, tmp_path_factory):
                    "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:handle_segv=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builder, "CFLAGS", (*(flag for flag in builder.CFLAGS if flag != "-O2"), *SANITIZE))
-        patch.setattr(builder, "_check_symbols", lambda *arguments: None)     # the sanitizers' own are not libc's
+        patch.setattr(targets, "_check_symbols", lambda *arguments: None)     # the sanitizers' own are not libc's
         libraries = builder.build(copy_tree(tmp_path_factory.mktemp("sanitized")), [interpreter])
     return libraries, environment
 

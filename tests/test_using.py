@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from run_in_worker import FORMS, TOP
 
-from lab import builder, spec, venvs
+from lab import spec, targets, venvs
 from lab.builder import CFLAGS, HPY_QUIET
 
 USING = TOP / "docs" / "using"
@@ -81,7 +81,7 @@ def test_does_what_it_says(examples, interpreter, libraries, form):
 @pytest.mark.parametrize("form", FORMS)
 def test_expects_no_other_symbol(examples, form):
     """An example expects of the process what its form demands and nothing else: HPy's header and libc are all it uses."""
-    assert builder.undefined_symbols(examples[form]) == set(spec.demanded_symbols(TOP)[form])
+    assert targets.undefined_symbols(examples[form]) == set(spec.demanded_symbols(TOP)[form])
 
 
 def test_one_binary_everywhere(examples, interpreters_given):

@@ -147,7 +147,7 @@ def _rows(record: Mapping, tag: str, scenario: str, benchmark: str) -> Iterator[
             series = [process["disturbed"].get(counter, {}).get(str(index)) for counter in COUNTERS]
             for turn, elapsed_ns in enumerate(process["elapsed_ns"][index]):
                 counted = [each[turn] if each else 0 for each in series]
-                yield (tag, scenario, benchmark, arm, 0, number, turn, 0, elapsed_ns / loops / NS_PER_S, loops, *counted)
+                yield (tag, scenario, benchmark, arm, 0, 0, number, turn, 0, elapsed_ns / loops / NS_PER_S, loops, *counted)
 
 
 # ---- the others
