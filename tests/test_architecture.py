@@ -15,7 +15,7 @@ TOP = Path(__file__).resolve().parent.parent
 HOUSE = [
     "errors units",
     "debug pytest_plugin",
-    "cheader roles spec catalogue interpreters stats independent plan samples journal results_schema results comparable",
+    "cheader roles spec catalogue interpreters stats independent plan latencies samples journal results_schema results comparable",
     "debug_wrappers autogen environment builder venvs",
     "doctor executor driver probe_files probes conformance conformance_docs counting sizes bench noise additions",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* decision",
