@@ -44,12 +44,17 @@ class Histogram:
     def count(self) -> int:
         return sum(count for _, count in self.buckets)
 
-    def bounds_ns(self, rank: int) -> tuple[float, float]:
-        """Between what the value of that [rank], from 1, lies."""
+    def bucket(self, rank: int) -> int:
+        """The bucket that holds the value of that [rank], from 1."""
         for bucket, count in self.buckets:
             rank -= count
             if rank <= 0:
                 break
+        return bucket
+
+    def bounds_ns(self, rank: int) -> tuple[float, float]:
+        """Between what the value of that [rank], from 1, lies."""
+        bucket = self.bucket(rank)
         high = self.largest_ns if bucket == BUCKETS - 1 else min(start(bucket + 1) - 1, self.largest_ns)
         return float(max(start(bucket), self.smallest_ns)), float(high)
 

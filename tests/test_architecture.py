@@ -19,7 +19,7 @@ HOUSE = [
     "debug_wrappers autogen environment builder venvs",
     "doctor executor driver probe_files probes conformance conformance_docs counting sizes bench noise additions",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.* decision",
-    "plots answer claims verdicts tables changes guarantees columns detail report",
+    "plots answer claims verdicts tables changes guarantees columns detail latency_view report",
     "cli_terminal cli_check cli_bench cli_show cli",
 ]
 HEAVY = {"pandas", "numpy", "matplotlib", "scipy", "pyperf", "jinja2", "pycparser", "cffi"}
