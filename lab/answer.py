@@ -356,7 +356,7 @@ def joined(words: Sequence[str]) -> str:
 def control_sentence(twin: TwinFinding | None) -> str:
     """What the A/A control says of the run: how often it was fooled, and the smallest effect it could have seen."""
     if twin is None or not twin.comparisons:
-        return "no A/A twin was measured, so this run cannot tell a difference from an accident; nothing is claimed."
+        return "no A/A twin was timed, so this run cannot tell a difference from an accident; nothing is claimed."
     fooled = (f"two copies of {twin.original} were called different in {twin.false_positives} of {twin.comparisons} "
               f"{'comparison' if twin.comparisons == 1 else 'comparisons'}; ")
     if not math.isfinite(twin.typical_ratio):

@@ -85,7 +85,7 @@ def job_of(sheet: plan.Sheet, scenario: Scenario, arms: Mapping[str, Arm], libra
     """What a worker that runs [sheet] must know beyond what the scheduler adds."""
     described = [(arm_id, arms[arm_id.removesuffix(TWIN_SUFFIX)]) for arm_id in sheet.arms]
     return {"scenario": scenario.name, "body": scenario.body, "thread": scenario.thread, "unit": scenario.unit,
-            "requires": list(scenario.requires), "size": scenario.size, "single": scenario.single,
+            "requires": list(scenario.requires), "size": scenario.size, "single": scenario.single, "measures": scenario.measures,
             "setup": str(scenario.folder / "setup.py"), "libraries": libraries.for_worker(sheet.interpreter),
             "arms": [{"id": arm_id, "path": str(libraries.arm(sheet.interpreter, arm_id)), "abi": arm.abi,
                       "policy": arm.policies[0]} for arm_id, arm in described]}
@@ -110,6 +110,8 @@ def bench(top: Path, request: Request, progress: Callable[[driver.Event], None],
     [progress] is told what the scheduler does, [say] sentences about the rest. Raises LabError.
     """
     prepared = prepare(top, request, say)
+    if request.protocol == "pyperf" and all(sheet.measures == "latency" for sheet in prepared.plan.sheets):
+        raise LabError("only latencies were chosen, which a plain pyperf.Runner cannot keep", "lab bench --protocol paired")
     begin = time.monotonic()
     folder = top / "results" / request.name
     store = results.RunStore.create(folder, header_of(prepared))
@@ -154,7 +156,7 @@ def _measure(prepared: Prepared, store: results.RunStore, begin: float, progress
     """Measure what [store] lacks of the plan's budget, which runs since [begin]; finish the run."""
     request, deadline = prepared.request, begin + prepared.budget_s
     if request.protocol == "pyperf":
-        return _plain(prepared, store, prepared.plan.sheets, deadline, begin, say, every_cell=True)
+        return _plain(prepared, store, _timed(prepared, store), deadline, begin, say, every_cell=True)
     checked = [sheet for sheet in prepared.plan.sheets if _scenario(prepared, sheet).crosscheck]
     reserve_s = prepared.budget_s * CROSSCHECK_SHARE if checked and request.budget_s >= CROSSCHECK_FROM_S else 0.0
     worker = WORKER / "measure.py"
@@ -167,6 +169,15 @@ def _measure(prepared: Prepared, store: results.RunStore, begin: float, progress
         return _plain(prepared, store, checked, deadline, begin, say, outcome=outcome)
     store.finish("complete", time.monotonic() - begin)
     return outcome
+
+
+def _timed(prepared: Prepared, store: results.RunStore) -> list[plan.Sheet]:
+    """The sheets that a plain pyperf.Runner can measure; of the others it is recorded why not."""
+    for sheet in prepared.plan.sheets:
+        for arm in sheet.arms if sheet.measures == "latency" else ():
+            store.not_applicable({"interpreter": sheet.interpreter, "scenario": sheet.scenario, "benchmark": None, "arm": arm,
+                                  "why": "latencies have no place in a plain pyperf.Runner, which keeps means"})
+    return [sheet for sheet in prepared.plan.sheets if sheet.measures == "time"]
 
 
 def prepared_for(top: Path, folder: Path, header: Mapping, what: str, scenarios: Sequence[str], pythons: Sequence[str],
@@ -220,7 +231,7 @@ def header_of(prepared: Prepared) -> dict:
         "arms": [{"id": arm.id, "kind": arm.kind, "title": arm.title, "summary": arm.summary, "source": arm.source,
                   "abi": arm.abi, "policy": arm.policies[0]} for arm in prepared.arms.values()],
         "scenarios": [{"name": each.name, "title": each.title, "question": each.question, "source": each.source,
-                       "thread": each.thread, "unit": each.unit, "reference": each.reference,
+                       "thread": each.thread, "unit": each.unit, "reference": each.reference, "measures": each.measures,
                        "parameters": {key: list(values) for key, values in each.parameters.items()}}
                       for each in prepared.scenarios],
         "interpreters": [{"tag": each.tag, "version": each.version, "implementation": each.implementation,

@@ -26,6 +26,7 @@ POLICIES = ("attach", "attached_only")      # the number of each is its HPyLab_P
 ABIS = frozenset({"universal", "cpython", "hybrid"})
 THREADS = frozenset({"attached", "released", "foreign"})
 BATCHES = frozenset({"calibrated", "single"})
+MEASURES = frozenset({"time", "latency"})
 TWIN_SUFFIX = "@twin"
 
 
@@ -105,6 +106,7 @@ class Scenario:
     single: bool                 # True: one long batch for each arm and process, nothing to calibrate
     size: int                    # the scenario's own: elements to sort
     crosscheck: bool             # measured by a plain pyperf.Runner too
+    measures: str = "time"       # of MEASURES; "latency": calls that fall due at times fixed beforehand
 
     def cells(self) -> list[dict]:
         """The parameter sets, in order: ``[{"mode": "throughput"}, …]``; ``[{}]`` without parameters."""
@@ -282,7 +284,10 @@ def scenarios(top: Path | None = None) -> dict[str, Scenario]:
             thread=table.take_one("thread", THREADS), requires=requires, reference=reference,
             body=table.take("body", str), unit=table.take("unit", str), parameters=MappingProxyType(parameters),
             single=table.take_one("batch", BATCHES, "calibrated") == "single", size=table.take("size", int, 1),
-            crosscheck=table.take("crosscheck", bool, False))
+            crosscheck=table.take("crosscheck", bool, False), measures=table.take_one("measures", MEASURES, "time"))
+        if scenario.measures == "latency" and (not scenario.single or scenario.crosscheck):
+            raise table.error("measures", "latency of batches that are calibrated or cross-checked",
+                              'batch = "single" and no crosscheck: how often is called is the scenario\'s to say')
         table.finish()
         found[scenario.name] = scenario
     return found

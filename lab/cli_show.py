@@ -65,8 +65,14 @@ def compare(runs, form, by, across, fail_on):
     if len(loaded) == 2:
         _compare_two(*loaded, form, across, fail_on)
         return
-    from lab.analysis import paired
+    from lab.analysis import cells, paired
     found = tables.VIEWS[by](paired.analyse(loaded[0]))
+    latencies = [name for name in cells.latency_scenarios(loaded[0]) if loaded[0].latencies]
+    if latencies:
+        click.echo(f"not shown here, as latencies are not times to compare: {', '.join(latencies)}; lab report {loaded[0].name} "
+                   "has their medians and tails", err=True)
+    if not found and latencies:
+        return
     if not any(each.records for each in found):
         raise LabError(f"run {runs[0]!r} has nothing that was measured by the paired protocol",
                        "lab report shows what a run has")

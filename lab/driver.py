@@ -1,7 +1,7 @@
 """Schedules the worker processes of a run, keeps it within its budget of time, and lets a crash cost one cell only.
 
 A run goes through passes. The first calibrates each sheet; the next visit every sheet; later ones, two in three, only the
-scenarios whose intervals are widest. Sheets are in a new random order in each pass, so that drift of the machine spreads over
+scenarios whose intervals are widest, but never those that measure latencies. Sheets are in a new random order in each pass, so that drift of the machine spreads over
 all. The blocks of a scenario are always visited together and so have the same number of processes. Time passes only through the
 clock and the executors that run() is given, so that tests need neither.
 """
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from lab import layouts
 from lab.errors import WorkerError
 from lab.executor import WorkerFailure
+from lab.latencies import check_arm
 from lab.plan import TARGET_BATCH_NS, Plan, Sheet, cells, share_loops
 from lab.units import format_duration
 
@@ -34,6 +35,7 @@ ROUND_ROBIN_EVERY = 3       # of so many passes, one visits every sheet however 
 PROCESSES_PER_LAYOUT = 2    # likewise: one of each layout says nothing of what processes of a layout differ by
 STRIKES = 3                 # workers that may fail in a row without a known culprit before their sheet is given up
 PATIENCE_S = (10.0, 60.0)   # how long a worker may take of which nothing is known: a sixth of the budget, within these bounds
+LATENCY_BATCH_S = 1.0       # patience for a batch of latencies, which takes a tenth of that: its calls are due at fixed times
 JobMaker = Callable[[Sheet, int], dict]
 
 
@@ -197,7 +199,10 @@ class _Scheduler:
                                     "sheet; each ran once all the same")
 
     def _pass(self, number: int) -> list[_Bench]:
-        """The sheets of the next pass: those of every scenario, or of the widest third, as far as they fit into the budget."""
+        """The sheets of the next pass: those of every scenario, or of the widest third, as far as they fit into the budget.
+
+        Latencies are as wide as the queue before a busy interpreter: they would take every pass, and narrow little.
+        """
         groups: dict[tuple[str, str], list[_Bench]] = {}
         for bench in self.benches:
             if bench.alive:
@@ -209,7 +214,7 @@ class _Scheduler:
         everyone = list(groups.values())
         self.random.shuffle(everyone)      # where time is short, chance decides
         if number >= self.minimum and number % ROUND_ROBIN_EVERY:
-            widest = sorted(everyone, key=lambda group: max(bench.half_width for bench in group), reverse=True)
+            widest = sorted([group for group in everyone if group[0].sheet.measures == "time"], key=lambda group: max(bench.half_width for bench in group), reverse=True)
             chosen = self._fitting(widest[:math.ceil(len(widest) / 3)])
             if chosen:
                 return chosen
@@ -245,10 +250,13 @@ class _Scheduler:
                 return None
             layout = layouts.PLAIN if calibrate else layouts.of_process(bench.turn, self.layouts)
             job = {**self.job_maker(sheet, layout), "scenario": sheet.scenario,
-                   "single": sheet.single, "target_batch_ns": TARGET_BATCH_NS, "calibrate": calibrate, "cells": wanted}
+                   "single": sheet.single, "target_batch_ns": TARGET_BATCH_NS, "calibrate": calibrate, "cells": wanted,
+                   "seed": f"{self.seed}/{self.next_process}"}
             try:
                 answer = self.executors[sheet.interpreter].execute(job, self._patience_s(bench))
                 _check_answer(answer, wanted, sheet.arms, calibrate)
+                if sheet.measures == "latency":
+                    _check_latencies(answer)
                 if not calibrate:
                     self.store.add(answer, {**sheet.as_dict(), "layout": layout}, self.next_process, self.seed, self.elapsed_s)
             except WorkerError as error:
@@ -264,7 +272,8 @@ class _Scheduler:
     def _patience_s(self, bench: _Bench) -> float:
         if bench.seconds:
             return max(5.0, 10 * max(bench.seconds))
-        return min(max(self.budget_s / 6, PATIENCE_S[0]), PATIENCE_S[1])
+        batches = len(bench.sheet.arms) * len(bench.sheet.benchmarks) if bench.sheet.measures == "latency" else 0
+        return min(max(self.budget_s / 6, PATIENCE_S[0]), PATIENCE_S[1]) + LATENCY_BATCH_S * batches
 
     def _blame(self, bench: _Bench, wanted: list[dict], error: WorkerError) -> None:
         """Records a failure and takes out of the sheet what caused it: an arm in a benchmark, or in all where none is named."""
@@ -331,3 +340,13 @@ def _check_answer(answer: dict, wanted: list[dict], arms: Sequence[str], calibra
                 sound, values = False, "nothing that can be read"
             if not sound:
                 raise WorkerFailure(f"answered nonsense: {str(values)[:80]} where times above 0 were expected", benchmark, arm)
+
+
+def _check_latencies(answer: dict) -> None:
+    """Raises WorkerFailure where the latencies of an answer are not those of its values, or make no sense."""
+    for cell in answer["cells"]:
+        for arm, measured in cell["arms"].items():
+            try:
+                check_arm(measured)
+            except ValueError as error:
+                raise WorkerFailure(f"answered nonsense: {error}", cell["benchmark"], arm) from None

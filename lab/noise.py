@@ -33,6 +33,7 @@ LEAST_FOR_INTERVAL = 6    # of the exact interval at 95 %
 DISTURBED = 0.02          # share of the batches, above which what disturbs them is named
 VAGUE = 3.0               # a factor above which the forecast is not to be relied on
 DRAWS = 400
+LATENCY_BATCH_S = 0.075   # what a batch of latencies takes, whose calls are due at fixed times
 _NORMAL_MAD = 1.4826      # the standard deviation of a normal distribution over its median absolute deviation
 # counter of a batch -> what it tells, and what would help
 ADVICE = {
@@ -124,22 +125,25 @@ def processes(noise: Noise, planned: Plan, budget_s: float) -> int:
     """How many processes each sheet of attached_call gets, as the scheduler goes about it (lab.driver).
 
     Every sheet is calibrated once. Of the passes after the first few, one in three visits all sheets, the others the third of
-    the scenarios whose intervals are widest, of which attached_call is not one where there are others.
+    the scenarios whose intervals are widest, of which attached_call is not one where there are others, nor are latencies.
     """
     costs = [_cost_s(noise, sheet) for sheet in planned.sheets]
+    timed = [sheet for sheet in planned.sheets if sheet.measures == "time"]
     checked = any(sheet.scenario == SCENARIO for sheet in planned.sheets) and budget_s >= bench.CROSSCHECK_FROM_S
-    left_s = budget_s * (1 - (bench.CROSSCHECK_SHARE if checked else 0.0)) - sum(costs)
+    calibrating_s = sum(_cost_s(noise, sheet) for sheet in timed)
+    left_s = budget_s * (1 - (bench.CROSSCHECK_SHARE if checked else 0.0)) - calibrating_s
     passes = max(1.0, left_s / sum(costs))
-    groups = len({sheet.scenario for sheet in planned.sheets})
+    groups = len({sheet.scenario for sheet in timed})
     if groups > 1 and passes > driver.MINIMUM_PROCESSES:
-        share = math.ceil(groups / 3) / groups
+        share = math.ceil(groups / 3) / groups * calibrating_s / sum(costs)
         every = 1 + (driver.ROUND_ROBIN_EVERY - 1) * share      # whole passes that ROUND_ROBIN_EVERY of them cost
         passes = driver.MINIMUM_PROCESSES + (passes - driver.MINIMUM_PROCESSES) / every
     return int(passes)
 
 
 def _cost_s(noise: Noise, sheet: Sheet) -> float:
-    return noise.start_s + noise.batch_s * len(sheet.arms) * sheet.rounds * len(sheet.benchmarks)
+    batch_s = noise.batch_s if sheet.measures == "time" else LATENCY_BATCH_S
+    return noise.start_s + batch_s * len(sheet.arms) * sheet.rounds * len(sheet.benchmarks)
 
 
 def envelope(differences_ns: np.ndarray, count: int) -> float:

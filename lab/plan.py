@@ -28,7 +28,8 @@ class Sheet:
     """One block of one scenario with all its parameter sets: what one process runs.
 
     [arms] holds ids, the reference first and the twin included; [benchmarks] holds (name, parameters); [rounds] is how many
-    batches of each arm and benchmark a process runs; [single] says that a batch is one long call, with nothing to calibrate.
+    batches of each arm and benchmark a process runs; [single] says that a batch is one long call, with nothing to calibrate;
+    [measures] is the scenario's: latencies are shown, and compared with nothing.
     Raises ValueError where the reference is not among the arms, an arm is there twice, or nothing is to be run.
     """
 
@@ -40,6 +41,7 @@ class Sheet:
     benchmarks: tuple[tuple[str, Mapping], ...]
     rounds: int
     single: bool
+    measures: str = "time"
 
     def __post_init__(self) -> None:
         if self.reference not in self.arms or len(set(self.arms)) != len(self.arms):
@@ -149,7 +151,7 @@ def _sheets(arms: Mapping[str, Arm], scenario: Scenario, tag: str, ids: list[str
     benchmarks = tuple((benchmark_name(scenario.name, cell), cell) for cell in scenario.cells())
     blocks = _blocks(ids, {arm for arm in ids if arms[arm].kind == "form"}, original)
     return [Sheet(tag, scenario.name, number, tuple(block), scenario.reference, benchmarks,
-                  1 if scenario.single else rounds_for(len(block)), scenario.single) for number, block in enumerate(blocks)]
+                  1 if scenario.single else rounds_for(len(block)), scenario.single, scenario.measures) for number, block in enumerate(blocks)]
 
 
 def _blocks(ids: list[str], forms: Collection[str], original: str | None) -> list[list[str]]:
@@ -178,9 +180,10 @@ def _deal(items: list[str], taken: int) -> list[list[str]]:
 
 def _comparisons(arms: Mapping[str, Arm], sheets: Iterable[Sheet]) -> tuple[tuple[str, str, str], ...]:
     """Each arm against its reference, the twin against its original, and each pair of forms, whether their blocks are the same
-    or not."""
+    or not; none of latencies, which would only make the adjustment for the others harsher."""
     found: dict[tuple[str, str, str], None] = {}
-    for _, blocks in itertools.groupby(sheets, lambda sheet: (sheet.interpreter, sheet.scenario)):
+    timed = (sheet for sheet in sheets if sheet.measures == "time")
+    for _, blocks in itertools.groupby(timed, lambda sheet: (sheet.interpreter, sheet.scenario)):
         first, *more = blocks
         others = [arm for sheet in (first, *more) for arm in sheet.arms if arm != first.reference]
         forms = [arm for arm in arms if arm in others and arms[arm].kind == "form"]

@@ -1,4 +1,4 @@
-"""Forest plots as inline SVG: one figure for each scenario, added time on the left, ratio on the right; and small lines.
+"""Plots as inline SVG: for each scenario a forest plot, added time on the left, ratio on the right, or its waits; small lines.
 
 Colours leave here as CSS variables with a fallback (``var(--form, #2f6fb7)``), so that one drawing suits a light and a
 dark page and still stands alone in a file. Kinds of arm differ in the shape of the marker too. Text stays text.
@@ -55,6 +55,26 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class WaitRow:
+    """One arm of one cell of latencies."""
+
+    arm: str
+    kind: str                 # a key of KINDS
+    median: Estimate | None   # nanoseconds
+    far: Sequence[float]      # p90 and what is told beyond, ascending
+    cell: str                 # as of Row
+    note: str
+
+
+@dataclass(frozen=True)
+class WaitPanel:
+    """One cell of latencies: the rows in the order given."""
+
+    title: str
+    rows: Sequence[WaitRow]
+
+
+@dataclass(frozen=True)
 class _Axis:
     """How one quantity of a panel is laid out: its limits in plotted units, its scale and its ticks."""
 
@@ -87,6 +107,67 @@ def forest(panels: Sequence[Panel], label: str) -> str:
         buffer = StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(buffer.getvalue(), panels, label)
+
+
+def waits(panels: Sequence[WaitPanel], across: int, label: str) -> str:
+    """An SVG element with the waits of all [panels], [across] of them side by side, on logarithmic axes; panels of a line have
+    the same. A marker is the median with its interval, a tick p90, a smaller one each quantile beyond. [label]: as of forest."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    lines = [list(enumerate(panels))[place:place + across] for place in range(0, len(panels), across)]
+    arms = list(dict.fromkeys(row.arm for panel in panels for row in panel.rows))
+    label_in, height_in = LETTER_IN * max(map(len, arms)) + 0.1, ROW_IN * len(arms) + HEAD_IN + FOOT_IN
+    width_in = (WIDTH_IN - label_in - RIGHT_IN) / across
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": label, "font.family": "sans-serif", "font.size": 8,
+                     "text.parse_math": False}):
+        figure = Figure(figsize=(WIDTH_IN, height_in * len(lines)))
+        FigureCanvasSVG(figure)
+        for down, line in enumerate(lines):
+            values = [value for _, panel in line for row in panel.rows for value in _wait_values(row)] or [1.0, 10.0]
+            limits = min(values) / 1.3, max(values) * 1.3
+            for right, (number, panel) in enumerate(line):
+                axes = figure.add_axes(((label_in + right * width_in) / WIDTH_IN, 1 - (down + 1 - FOOT_IN / height_in) / len(lines),
+                                        (width_in - 0.12) / WIDTH_IN, ROW_IN * len(arms) / height_in / len(lines)))
+                _waits_of(axes, number, panel, arms, limits)
+                axes.set_yticks(range(len(arms)), arms if right == 0 else [""] * len(arms), color=COLOURS["ink"])
+        buffer = StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _inline(buffer.getvalue(), panels, label)
+
+
+def _wait_values(row: WaitRow) -> list[float]:
+    middle = [row.median.point, row.median.low, row.median.high] if row.median else []
+    return [value for value in [*middle, *row.far] if math.isfinite(value) and value > 0]
+
+
+def _waits_of(axes, number: int, panel: WaitPanel, arms: Sequence[str], limits: tuple[float, float]) -> None:
+    from matplotlib.ticker import NullLocator
+
+    axes.set_xscale("log")
+    axes.set_xlim(*limits)
+    axes.set_ylim(len(arms) - 0.4, -0.6)
+    decades = [10.0 ** power for power in range(math.ceil(math.log10(limits[0])), math.floor(math.log10(limits[1])) + 1)]
+    axes.set_xticks(decades, [format_ns(tick).replace(".00", "").replace(".0", "") for tick in decades], color=COLOURS["muted"])
+    axes.xaxis.set_minor_locator(NullLocator())
+    _bare(axes)
+    axes.set_title(panel.title, loc="left", fontsize=8, color=COLOURS["ink"], pad=3)
+    for row in panel.rows:
+        place, colour = arms.index(row.arm), COLOURS[row.kind]
+        values = _wait_values(row)
+        if not values:
+            continue
+        if row.far and row.median:
+            axes.plot([row.median.point, row.far[-1]], [place, place], color=colour, linewidth=0.6, zorder=2)
+        for far, size in zip(row.far, (7.0, 5.0, 3.5, 2.5)):
+            axes.plot([far], [place], marker="|", color=colour, markersize=size, zorder=3)
+        if row.median:
+            low, high = max(row.median.low, limits[0]), min(row.median.high, limits[1])
+            axes.plot([low, high], [place, place], color=colour, linewidth=1.6 if math.isfinite(row.median.low) else 0.9,
+                      linestyle="-" if math.isfinite(row.median.low) else ":", solid_capstyle="butt", zorder=2)
+            axes.plot([row.median.point], [place], marker=MARKERS[row.kind], color=colour, markersize=4.2,
+                      gid=f"mark-{number}-{panel.rows.index(row)}", zorder=4)
 
 
 def spark(values: Sequence[float], top: float, kind: str) -> str:
@@ -143,6 +224,17 @@ def _panel_axis(axes, number: int, rows, estimates, axis: _Axis, neutral: float,
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xticks(axis.ticks, axis.labels, color=COLOURS["muted"])
     axes.xaxis.set_minor_locator(NullLocator())
+    _bare(axes)
+    if band and band[1] > axis.low and band[0] < axis.high:
+        axes.axvspan(max(band[0], axis.low), min(band[1], axis.high), color=COLOURS["envelope"], linewidth=0, zorder=0.6)
+    if axis.low <= neutral <= axis.high:
+        axes.axvline(neutral, color=COLOURS["ink"], linewidth=0.8, zorder=1.5)
+    for index, (row, estimate) in enumerate(zip(rows, estimates)):
+        _mark(axes, axis, index, estimate, COLOURS[row.kind], MARKERS[row.kind], text, f"mark-{number}-{index}")
+
+
+def _bare(axes) -> None:
+    """A line below and a grid, and nothing else around the data."""
     axes.tick_params(length=2.5, color=COLOURS["rule"], pad=2)
     axes.tick_params(axis="y", length=0)
     for name, spine in axes.spines.items():
@@ -150,12 +242,6 @@ def _panel_axis(axes, number: int, rows, estimates, axis: _Axis, neutral: float,
         spine.set_color(COLOURS["rule"])
     axes.grid(axis="x", color=COLOURS["rule"], linewidth=0.4)
     axes.set_axisbelow(True)
-    if band and band[1] > axis.low and band[0] < axis.high:
-        axes.axvspan(max(band[0], axis.low), min(band[1], axis.high), color=COLOURS["envelope"], linewidth=0, zorder=0.6)
-    if axis.low <= neutral <= axis.high:
-        axes.axvline(neutral, color=COLOURS["ink"], linewidth=0.8, zorder=1.5)
-    for index, (row, estimate) in enumerate(zip(rows, estimates)):
-        _mark(axes, axis, index, estimate, COLOURS[row.kind], MARKERS[row.kind], text, f"mark-{number}-{index}")
 
 
 def _mark(axes, axis: _Axis, index: int, estimate: Estimate, colour: str, marker: str, text, gid: str) -> None:
@@ -249,7 +335,7 @@ def _plain(value: float) -> str:
     return f"{value:.6g}".replace("-", "−")
 
 
-def _inline(svg: str, panels: Sequence[Panel], label: str) -> str:
+def _inline(svg: str, panels: Sequence[Panel | WaitPanel], label: str) -> str:
     """The figure as an element of a page: no prologue, no metadata, colours as variables, a note on each marker."""
     svg = svg[svg.index("<svg"):]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import answer, catalogue, changes, claims, columns, detail, units, verdicts
+from lab import answer, catalogue, changes, claims, columns, detail, latency_view, units, verdicts
 from lab.catalogue import file_stem
 from lab.columns import Column
 from lab.errors import LabError
@@ -153,7 +153,9 @@ def _common(runs: Sequence[Run], side_by_side: Sequence[Column], scenarios: Sequ
 
     kinds = columns.arm_kinds(runs)
     comparisons = {scenario["name"]: columns.verdicts(side_by_side, scenario) for scenario in scenarios}
-    maps = {scenario["name"]: [columns.heat_map(side_by_side, scenario, benchmark, kinds)
+    mapped = {scenario["name"]: latency_view.map_of if latency_view.measures_latency(scenario) else columns.heat_map
+              for scenario in scenarios}
+    maps = {scenario["name"]: [mapped[scenario["name"]](side_by_side, scenario, benchmark, kinds)
                                for benchmark in answer.benchmarks(scenario)] for scenario in scenarios}
     return {
         "css": markupsafe.Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
@@ -237,9 +239,12 @@ def merged_view(runs: Sequence[Run]) -> dict[str, Any]:
     side_by_side = [column for each in by_run.values() for column in each]
     scenarios = _scenarios(runs)
     environments = [run.header["environment"] for run in runs]
+    common = _common(runs, side_by_side, scenarios)
     return {
-        **_common(runs, side_by_side, scenarios), "ledger": _ledger(names, runs, list(by_run.values())),
-        "scenarios": scenarios,
+        **common, "ledger": _ledger(names, runs, list(by_run.values())),
+        "scenarios": scenarios, "latencies": {
+            scenario["name"]: [latency_view.part(column, scenario, common["kinds"], False) for column in side_by_side]
+            for scenario in scenarios if latency_view.measures_latency(scenario)},
         "runs": [{"label": label, "run": run.header, "machine": columns.machine(run), "counts": _counts(run),
                   "tags": [column.tag for column in by_run[label]],
                   "control_sentence": answer.control_sentence(_analyses(run)[1]),
@@ -258,7 +263,7 @@ def _scenarios(runs: Sequence[Run]) -> list[Mapping]:
     found: dict[str, dict] = {}
     for run in runs:
         for scenario in run.header["scenarios"]:
-            known = found.setdefault(scenario["name"], dict(scenario))
+            known = found.setdefault(scenario["name"], {"measures": "time", **scenario})
             known["parameters"] = {axis: list(dict.fromkeys([*known["parameters"].get(axis, ()), *values]))
                                    for axis, values in scenario["parameters"].items()} or known["parameters"]
     return list(found.values())
@@ -290,10 +295,13 @@ def _versions(run: Run, findings: Sequence[Finding]) -> dict | None:
 
 def _scenario(run: Run, scenario: Mapping, side_by_side: Sequence[Column], common: Mapping, warmups: Sequence) -> dict:
     """Everything the page says of one scenario: the columns side by side, then each interpreter by itself."""
-    parts = [detail.part(column, scenario, common["kinds"], warmups, column.label == common["primary"])
-             for column in sorted(side_by_side, key=lambda column: column.label != common["primary"])]
+    parts = []
+    for column in sorted(side_by_side, key=lambda column: column.label != common["primary"]):
+        plotted = column.label == common["primary"]
+        parts.append(latency_view.part(column, scenario, common["kinds"], plotted) if latency_view.measures_latency(scenario)
+                     else detail.part(column, scenario, common["kinds"], warmups, plotted))
     failures = [failure for failure in run.failures if failure["scenario"] == scenario["name"]]
-    return {**scenario, **common["side_by_side"][scenario["name"]], "parts": parts, "failures": failures}
+    return {"measures": "time", **scenario, **common["side_by_side"][scenario["name"]], "parts": parts, "failures": failures}
 
 
 def _stray(run: Run) -> list[dict]:

@@ -1,7 +1,7 @@
 """A run on disk, results/<run>/: written as it comes by RunStore, read by load(), found by find(). No other module touches it.
 
 run.json is the header: what was declared before sampling, and what became of it. pyperf/<interpreter>/<arm>.json.gz holds the
-raw values, crosscheck/ what an ordinary pyperf.Runner measured, conformance.json the probes' answers, counts.json what valgrind
+raw values, latency/ the histograms of scenarios that measure latencies, crosscheck/ what an ordinary pyperf.Runner measured, conformance.json the probes' answers, counts.json what valgrind
 counted, sizes.json what each arm takes, files.json the hashes of all of these, and journal.jsonl what has come in since they
 were last written (lab/journal.py has the rules).
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab import samples
+from lab import latencies, samples
 from lab.catalogue import file_stem
 from lab.errors import ResultsError, UnknownName, WorkerError
 from lab.journal import RESTORE, Journal, Ledger, dump_json, parse_json, read_journal
@@ -50,6 +50,8 @@ class Run:
     sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)     # interpreter -> what lab.sizes.measure answers
     counters: Sequence[Mapping[str, Any]] = ()                               # samples.counter_rows: what the kernel counted
     mhz: Mapping[int, tuple[float, ...]] = field(default_factory=dict)       # process -> frequency when it began and ended
+    # (interpreter, arm) -> benchmark -> process -> batches of latencies (lab.latencies)
+    latencies: Mapping[tuple[str, str], Mapping[str, Mapping[int, list[dict]]]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -138,6 +140,10 @@ class RunStore:
             raise ValueError(f"process {process} is recorded already")
         sheet = {**{key: sheet[key] for key in ("interpreter", "scenario", "block")}, "layout": sheet.get("layout", 0)}
         runs = samples.runs_of_answer(answer, sheet, process, seed, self._state.header["reference"])
+        try:
+            latencies.kept_of_answer(answer, sheet, process)
+        except ValueError as error:
+            raise WorkerError(f"process {process} ({sheet['scenario']}) answered nonsense: {error}") from None
         why = samples.disagreement(samples.metadata_of(runs), self._state.metadata.get(sheet["interpreter"]))
         if why:
             raise WorkerError(f"process {process} does not fit the run: {why}", remedy="start a new run with: lab bench")
@@ -201,6 +207,7 @@ class _State:
     ledger: Ledger
     header: dict
     suites: samples.Suites = field(default_factory=dict)
+    latencies: latencies.Kept = field(default_factory=dict)
     crosscheck: dict[str, pyperf.BenchmarkSuite] = field(default_factory=dict)    # by file
     conformance: dict[str, list[dict]] = field(default_factory=dict)
     counts: dict[str, dict] = field(default_factory=dict)
@@ -221,7 +228,9 @@ class _State:
             runs = runs or samples.runs_of_answer(record["answer"], record["sheet"], record["process"], record["seed"],
                                                   self.header["reference"])
             self.take_in(runs)
-            self.stale.update(runs)
+            kept = latencies.kept_of_answer(record["answer"], record["sheet"], record["process"])
+            latencies.merge(self.latencies, kept)
+            self.stale.update(runs, kept)
             self.header["elapsed_s"] = max(self.header["elapsed_s"], record.get("elapsed_s", 0.0))
         elif kind == "calibration":
             self.header.setdefault("calibration", {})[record["sheet"]] = record["loops"]
@@ -264,6 +273,8 @@ class _State:
             return dump_json({"schema": SCHEMA, "interpreters": self.counts})
         if name == SIZES:
             return dump_json({"schema": SCHEMA, "interpreters": self.sizes})
+        if name in self.latencies:
+            return latencies.pack(self.latencies[name])
         return samples.pack_suite(self.crosscheck[name]) if name in self.crosscheck else samples.dump_suite(self.suites[name])
 
 
@@ -290,7 +301,14 @@ def load(folder: Path) -> Run:
     conformance = {tag: [complete_row(row) for row in rows] for tag, rows in state.conformance.items()}
     return Run(folder, state.header, samples.frame(state.suites), crosscheck, conformance,
                samples.warmup_frame(state.suites), state.metadata, state.counts, state.sizes,
-               samples.counter_rows(state.suites), samples.frequencies(state.suites))
+               samples.counter_rows(state.suites), samples.frequencies(state.suites), _latencies(state))
+
+
+def _latencies(state: _State) -> dict[tuple[str, str], dict]:
+    """What the run holds of latencies, by interpreter and by the arm whose file it is."""
+    arms = {file_stem(arm): arm for sheet in state.header["sheets"] for arm in sheet["arms"]}
+    places = {name: (name.split("/")[1], name.rsplit("/", 1)[1].removesuffix(".json.gz")) for name in state.latencies}
+    return {(places[name][0], arms.get(places[name][1], places[name][1])): kept for name, kept in state.latencies.items()}
 
 
 def add_counts(folder: Path, entries: Mapping[str, dict]):
@@ -324,6 +342,8 @@ def _read(folder: Path) -> _State:
     state = _State(ledger, header)
     for name in ledger.names("pyperf/"):
         state.take_in({name: _unpack(ledger, name, samples.load_suite)})
+    for name in ledger.names("latency/"):
+        state.latencies[name] = _unpack(ledger, name, latencies.unpack)
     for name in ledger.names("crosscheck/"):
         state.crosscheck[name] = _unpack(ledger, name, samples.unpack_suite)
     for name in ledger.names(CONFORMANCE):
@@ -349,11 +369,11 @@ def _replay(state: _State):
 
 
 def _unpack(ledger: Ledger, name: str, unpack: Callable[[bytes], Any]) -> Any:
-    content = ledger.read(name)
+    content, what = ledger.read(name), "latencies" if name.startswith("latency/") else "pyperf results"
     try:
         return unpack(content)
     except (ValueError, KeyError, EOFError, OSError) as error:
-        raise ResultsError(f"run {ledger.folder.name!r}: {name} does not hold pyperf results: {error}", RESTORE) from None
+        raise ResultsError(f"run {ledger.folder.name!r}: {name} does not hold {what}: {error}", RESTORE) from None
 
 
 def find(results: Path, name: str) -> Path:

@@ -92,6 +92,43 @@ def median_interval(x: Sequence[float], confidence: float = 0.95) -> Estimate:
     return Estimate(point, float(values[rank - 1]), float(values[n - rank]), n, coverage)
 
 
+@lru_cache(maxsize=4096)
+def quantile_ranks(n: int, share: float, confidence: float = 0.95) -> tuple[int, int, float] | None:
+    """Which two of [n] independent values, by rank from 1, hold their quantile between them, and how often they do.
+
+    share: of the values at or below the quantile, 0.99 for p99. Each end misses it in at most half of what [confidence] leaves,
+    whatever the distribution. None where even the smallest and the largest do not: p90 takes 36 values, p99 368, p99.9 3688.
+    Source: David and Nagaraja, Order Statistics, 3rd ed. 2003, section 7.1.
+    """
+    from scipy.special import bdtr
+
+    tail = (1 - confidence) / 2
+    at_most = bdtr(np.arange(n, dtype=float), n, share)     # P(so many of them, or fewer, lie at or below), for 0 to n - 1
+    low, high = int(np.searchsorted(at_most, tail, side="right")), int(np.searchsorted(at_most, 1 - tail)) + 1
+    if low < 1 or high > n:
+        return None
+    return low, high, float(at_most[high - 1] - at_most[low - 1])
+
+
+def design_effect(below: Sequence[int], sizes: Sequence[int]) -> float:
+    """How many values of processes tell as much as one independent value, of the share at or below a quantile; at least 1.
+
+    below: of [sizes] values of each process, how many. Values of one process resemble each other (callbacks wait behind one
+    another), so that the share differs more between processes than that of independent values would; by the ratio of the two
+    variances. NaN with fewer than 2 processes.
+    Source: Woodruff, JASA 47 (1952) 635-646; Kish, Survey Sampling, 1965, section 8.2.
+    """
+    counts, totals = np.asarray(below, dtype=float), np.asarray(sizes, dtype=float)
+    m, n = len(totals), totals.sum()
+    if m < 2:
+        return math.nan
+    share = counts.sum() / n
+    if share in (0.0, 1.0):
+        return 1.0
+    between = m / (m - 1) * float(((counts - share * totals) ** 2).sum()) / n**2
+    return max(1.0, between / (share * (1 - share) / n))
+
+
 def _paired(a: Sequence, b: Sequence, combine: Callable, positive: bool) -> list[np.ndarray]:
     if len(a) != len(b):
         raise ValueError(f"{len(a)} processes against {len(b)}: arms are paired within a process, give both the same ones")

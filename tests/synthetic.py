@@ -14,19 +14,20 @@ from pathlib import Path
 import numpy
 import pyperf
 
-from lab import catalogue, probes
+from lab import catalogue, latencies, probes
 from lab.plan import Plan, make_plan
 from lab.results import RunStore
 
 INTERPRETER = "cpython3.11"
 TWIN = "hpyvm/pointer" + catalogue.TWIN_SUFFIX
 REFERENCE_NS = {"attached_call": 4.0, "attached_work": 20.0, "released_thread": 60.0, "foreign_thread": 90.0,
-                "native_sort": 400.0}
+                "native_sort": 400.0, "contention": 5000.0}
 ADDED_NS = {"enter_leave/get": 3.0, "enter_leave/ambient": 4.0, "enter_leave/token": 4.5, "hpyvm/pointer": 4.0,
             "hpyvm/value": 4.2, "trampoline/plain": 5.0, "trampoline/handle": 9.0, "trampoline/checked": 5.2,
             "control/empty": -1.5, "control/cached_ctx": 0.0, "control/hpy_universal_global": 0.0,
             "control/hpy_cpython_abi": 1.5, "peer/pygilstate": 20.0}
 CROSSCHECKED = "attached_call[mode=throughput]"
+STARTS_NS = [latencies.start(bucket) for bucket in range(latencies.BUCKETS)]
 LAST_WORDS = "Fatal Python error: PyEval_RestoreThread: the thread state is NULL"
 
 
@@ -68,6 +69,11 @@ def make_run(folder: Path, processes: int = 12, rounds: int = 8, seed: int = 1, 
     return folder
 
 
+def timed(run):
+    """The samples of a run but those of scenarios that measure latencies."""
+    return run.samples[run.samples["scenario"] != "contention"]
+
+
 def known_arms() -> dict[str, catalogue.Arm]:
     """The arms of which it is said here what they cost, or that others are measured against."""
     references = {scenario.reference for scenario in catalogue.scenarios().values()}
@@ -94,8 +100,8 @@ def planned(interpreters: tuple[str, ...] = (INTERPRETER,)) -> Plan:
 
 
 def make_sheets(interpreters: tuple[str, ...] = (INTERPRETER,), rounds: int = 8) -> list[dict]:
-    """The sheets of that plan as they stand in run.json, of [rounds] rounds each."""
-    return [{**sheet.as_dict(), "rounds": rounds} for sheet in planned(interpreters).sheets]
+    """The sheets of that plan as they stand in run.json, of [rounds] rounds each; latencies are of one batch."""
+    return [{**sheet.as_dict(), "rounds": rounds if sheet.measures == "time" else 1} for sheet in planned(interpreters).sheets]
 
 
 def make_header(name: str, sheets: list[dict], seed: int, interpreters: tuple[str, ...] = (INTERPRETER,)) -> dict:
@@ -112,7 +118,7 @@ def make_header(name: str, sheets: list[dict], seed: int, interpreters: tuple[st
         "reference": {scenario.name: scenario.reference for scenario in scenarios.values()}, "twin": TWIN,
         "comparisons": [list(each) for each in planned(interpreters).comparisons], "arms": described,
         "scenarios": [{"name": each.name, "title": each.title, "question": each.question, "source": each.source,
-                       "thread": each.thread, "unit": each.unit, "reference": each.reference,
+                       "thread": each.thread, "unit": each.unit, "reference": each.reference, "measures": each.measures,
                        "parameters": {key: list(values) for key, values in each.parameters.items()}}
                       for each in scenarios.values()],
         "interpreters": [{"tag": tag, "version": "3.11.2", "implementation": "cpython", "path": f"/usr/bin/{tag}",
@@ -137,9 +143,15 @@ def make_answer(random: numpy.random.Generator, sheet: dict, added_ns: dict[str,
             truth_ns = reference_ns + (added_ns[arm] if place else 0.0)
             noise = numpy.exp(random.normal(0, 0.004) + random.normal(0, 0.005, rounds))
             disturbed = random.random(rounds) < 0.02
-            values = truth_ns * 1e-9 * shared * noise * numpy.where(disturbed, 1.3, 1.0)
+            values = (truth_ns * 1e-9 * shared * noise * numpy.where(disturbed, 1.3, 1.0)).tolist()
             quiet = [0] * rounds
-            cell[arm] = {"loops": 131072, "values": values.tolist(), "positions": positions[:, place].tolist(),
+            measured = {}
+            if sheet["measures"] == "latency":
+                threads = parameters["threads"]
+                batches = [make_latencies(truth_ns * random.exponential(1, 6 * threads) + 100, random.uniform(200, 400, 6 * threads),
+                                          threads) for _ in range(rounds)]
+                values, measured = [value for value, _ in batches], {"latencies": [batch for _, batch in batches]}
+            cell[arm] = {**measured, "loops": 131072, "values": values, "positions": positions[:, place].tolist(),
                          "voluntary": quiet, "involuntary": disturbed.astype(int).tolist(), "faults": quiet,
                          "migrations": quiet, "steal": quiet, "warmups": [truth_ns * 1e-9 * factor for factor in warmups]}
         cells.append({"benchmark": catalogue.benchmark_name(sheet["scenario"], parameters), "scenario": sheet["scenario"],
@@ -152,6 +164,19 @@ def make_metadata(tag: str = INTERPRETER) -> dict:
     return {"perf_version": "2.10.0", "date": "2026-01-02 03:04:05.000006", "hostname": "synthetic",
             "platform": "Linux-synthetic", "cpu_count": 2, "cpu_model_name": "synthetic", "aslr": "Full randomization",
             "python_implementation": "cpython", "python_version": "3.11.2 (64-bit)", "python_executable": f"/usr/bin/{tag}"}
+
+
+def make_latencies(wait_ns, service_ns, threads: int = 1, processors: int = 2) -> tuple[float, dict]:
+    """The value of a batch whose calls waited and took so long, and what a worker would answer of its latencies."""
+    def histogram(values_ns):
+        values = [int(value) for value in values_ns]
+        buckets, counts = numpy.unique(numpy.searchsorted(STARTS_NS, values, side="right") - 1, return_counts=True)
+        return {"count": len(values), "sum_ns": sum(values), "smallest_ns": min(values), "largest_ns": max(values),
+                "buckets": [[int(bucket), int(count)] for bucket, count in zip(buckets, counts)]}
+
+    batch = {"threads": threads, "processors": processors, "arrivals": len(wait_ns) // threads, "gap_ns": 10_000_000, "seed": 1,
+             "wait": histogram(wait_ns), "service": histogram(service_ns)}
+    return (batch["wait"]["sum_ns"] + batch["service"]["sum_ns"]) / len(wait_ns) * 1e-9, batch
 
 
 def make_crosscheck(random: numpy.random.Generator, arm: str, mean_ns: float, runs: int = 8) -> str:

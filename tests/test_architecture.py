@@ -15,12 +15,12 @@ TOP = Path(__file__).resolve().parent.parent
 HOUSE = [
     "errors units",
     "debug pytest_plugin",
-    "cheader roles spec catalogue interpreters stats independent variance layouts plan samples journal results_schema results "
+    "cheader roles spec catalogue interpreters stats independent variance layouts plan latencies samples journal results_schema results "
     "comparable sittings",
     "debug_wrappers autogen environment targets builder venvs validation_halves",
     "doctor executor memory driver probe_files probes conformance conformance_docs counting sizes bench noise additions validating",
     "analysis.cells analysis.twin analysis.paired analysis.crosscheck analysis.falsepositives analysis.* decision",
-    "plots answer claims verdicts tables changes guarantees columns detail report validation_docs",
+    "plots answer claims verdicts tables changes guarantees columns detail latency_view report validation_docs",
     "cli_terminal cli_check cli_bench cli_show cli_validate cli",
 ]
 HEAVY = {"pandas", "numpy", "matplotlib", "scipy", "pyperf", "jinja2", "pycparser", "cffi"}

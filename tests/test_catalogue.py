@@ -91,6 +91,17 @@ def test_scenario_is_whole(scenario):
     assert scenario.cells() != []
 
 
+def test_what_a_scenario_measures(tree):
+    """Times, unless it says latencies, which are of single batches: nobody but the scenario says how often is called."""
+    assert {name for name, scenario in SCENARIOS.items() if scenario.measures == "latency"} == {"contention"}
+    path = tree / CALL
+    line = replace(path, 'unit = "callback"', 'unit = "callback"\nmeasures = "latency"')
+    error = refusal(catalogue.scenarios, tree)
+    assert (error.path, error.line) == (path, line + 1) and 'batch = "single"' in str(error)
+    replace(path, 'measures = "latency"', 'measures = "patience"')
+    assert "one of latency, time" in str(refusal(catalogue.scenarios, tree))
+
+
 def test_cells_are_every_combination():
     """The parameter sets are all combinations, the last parameter changing fastest."""
     assert [cell["mode"] for cell in SCENARIOS["attached_call"].cells()] == ["throughput", "dependent", "serialised"]

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from synthetic import make_latencies
 
 from lab import driver
 from lab.driver import Outcome, run
@@ -481,3 +482,66 @@ def test_a_run_that_is_gone_on_with_goes_on_with_its_layouts():
     begun.past, begun.calibration = {("call", 0): [answer for *_, answer in store.added[:4]]}, store.calibration
     run(plan, begun, {TAG: mock}, make_job, 3.0, clock=clock)
     assert begun.layouts[0] == ("call", 0, 1)
+
+
+def latency_plan():
+    """Two scenarios of times and one of latencies, ``late``."""
+    plan = make_plan((("call", 1), ("work", 1), ("late", 1)))
+    sheets = [Sheet(**{**vars(sheet), "rounds": 1, "single": True, "measures": "latency"}) if sheet.scenario == "late" else sheet
+              for sheet in plan.sheets]
+    return Plan(plan.seed, tuple(sheets), (), (), plan.twin)
+
+
+def waiting(spoil=lambda batch: None):
+    """A trouble that answers jobs of ``late`` with latencies that differ much; those of arm0 spoilt."""
+    generator = random.Random(3)
+
+    def trouble(job):
+        if job["scenario"] != "late":
+            return None
+        cells = []
+        for cell in job["cells"]:
+            arms = {}
+            for arm in arms_of(job, cell):
+                value, batch = make_latencies([generator.randrange(1000, 10**7) for _ in range(6)], [300] * 6)
+                if arm == "arm0":
+                    spoil(batch)
+                arms[arm] = {"values": [value], "loops": 1, "latencies": [batch]}
+            cells.append({"benchmark": cell["benchmark"], "arms": arms})
+        return {"metadata": {}, "cells": cells}
+    return trouble
+
+
+def test_latencies_are_in_no_pass_of_the_widest():
+    """However wide they are, they run when all scenarios do: six times, and then once in three passes."""
+    _, store, *_ = measure(latency_plan(), trouble=waiting(), budget_s=60.0)
+    late, call, work = (store.counts()[name, 0] for name in ("late", "call", "work"))
+    assert 6 <= late <= min(call, work) and max(call, work) > 1.5 * late
+
+
+def test_latencies_alone_have_the_whole_budget():
+    """Where nothing else is measured every pass is theirs."""
+    alone = Plan(1, tuple(sheet for sheet in latency_plan().sheets if sheet.scenario == "late"), (), (), "")
+    outcome, store, mock, _ = measure(alone, trouble=waiting(), budget_s=20.0)
+    assert outcome.elapsed_s > 18 and store.counts()["late", 0] > 30
+    assert mock.patience_s[0] == 10.0 + driver.LATENCY_BATCH_S * 3 * 2
+
+
+def test_jobs_have_seeds_of_their_own():
+    """What a worker draws by chance follows from the run's seed and the number of the process."""
+    _, _, mock, _ = measure(latency_plan(), trouble=waiting(), budget_s=10.0)
+    seeds = [job["seed"] for job in mock.jobs if not job["calibrate"]]
+    assert seeds == [f"3/{number}" for number in range(len(seeds))]
+
+
+@pytest.mark.parametrize("spoil, why", [
+    (lambda batch: batch["wait"].update(count=7), "of 7 durations whose buckets hold 6"),
+    (lambda batch: batch.update(arrivals=8), "6 durations where 1 threads made 8 calls each"),
+    (lambda batch: batch["service"].update(sum_ns=-1), "no count")])
+def test_bad_latencies_cost_the_arm_that_has_them(spoil, why):
+    """Histograms that cannot be are a failure of that arm in that benchmark; the others go on."""
+    _, store, *_ = measure(latency_plan(), trouble=waiting(spoil), budget_s=20.0)
+    assert {(each["benchmark"], each["arm"]) for each in store.failures} == {(f"late[n={n}]", "arm0") for n in range(2)}
+    assert all("answered nonsense" in each["what"] and why in each["what"] for each in store.failures)
+    last = next(answer for scenario, *_, answer in reversed(store.added) if scenario == "late")
+    assert set(last["cells"][0]["arms"]) == {"reference", "other0"}

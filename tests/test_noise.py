@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from lab_tree import ROOT, copy_tree, lab
+from synthetic import make_latencies
 
 from lab import bench, catalogue, driver, noise, plan, results, stats
 from lab.memory import Memory
@@ -39,8 +40,13 @@ class Clock:
 
     def execute(self, job, timeout_s):
         cells = [(cell, sorted({index for row in cell["rows"] for index in row})) for cell in job["cells"]]
-        self.now += START_S + sum(BATCH_S * len(cell["rows"]) * len(arms) for cell, arms in cells)
+        batch_s = noise.LATENCY_BATCH_S if job["scenario"] == "contention" else BATCH_S
+        self.now += START_S + sum(batch_s * len(cell["rows"]) * len(arms) for cell, arms in cells)
         wide = 10 if "thread" in job["scenario"] else 1        # other scenarios have the wider intervals
+        if job["scenario"] == "contention":
+            value, batch = make_latencies([5000] * 6, [300] * 6)
+            return {"cells": [{"benchmark": cell["benchmark"], "arms": {
+                job["names"][arm]: {"values": [value], "latencies": [batch], "loops": 1} for arm in arms}} for cell, arms in cells]}
         return {"cost_ns": {cell["benchmark"]: {job["names"][arm]: 5.0 for arm in arms} for cell, arms in cells},
                 "cells": [{"benchmark": cell["benchmark"], "arms": {
                     job["names"][arm]: {"values": list(1e-9 * np.exp(self.seed.normal(0, 0.01 * wide, len(cell["rows"])))),

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
-from synthetic import CROSSCHECKED, INTERPRETER, TWIN, make_run
+from synthetic import CROSSCHECKED, INTERPRETER, TWIN, make_run, timed
 
 from lab import results, stats
 from lab.analysis import regression
@@ -140,7 +140,7 @@ def test_runs_from_disk(runs):
     for name, expected in (("same", set()), ("slower", {"hpyvm/value"})):
         found = regression.compare(runs["one"], runs[name])
         keys = [(shift.benchmark, shift.arm) for shift in found.shifts]
-        table = runs["one"].samples[["scenario", "benchmark", "arm"]].drop_duplicates().itertuples(index=False)
+        table = timed(runs["one"])[["scenario", "benchmark", "arm"]].drop_duplicates().itertuples(index=False)
         assert sorted(keys) == sorted((row.benchmark, row.arm) for row in table
                                       if row.arm not in (TWIN, runs["one"].header["reference"][row.scenario]))
         assert {shift.arm for shift in found.shifts if shift.verdict in ("worse", "better")} == expected

@@ -31,7 +31,7 @@ def work(interpreter, libraries):
         cell = {"benchmark": catalogue.benchmark_name(name, parameters), "parameters": parameters, "rows": rows,
                 "loops": None if calibrate else dict.fromkeys(chosen, loops)}
         job = {"scenario": name, "body": scenario.body, "thread": scenario.thread, "unit": scenario.unit,
-               "requires": list(scenario.requires), "size": scenario.size, "single": scenario.single,
+               "requires": list(scenario.requires), "size": scenario.size, "single": scenario.single, "measures": scenario.measures,
                "setup": str(scenario.folder / "setup.py"), "libraries": built.for_worker(interpreter.tag),
                "arms": [{"id": arm, "path": str(built.arm(interpreter.tag, arm)),
                          "abi": arms[arm.removesuffix(catalogue.TWIN_SUFFIX)].abi,

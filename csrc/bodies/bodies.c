@@ -5,6 +5,7 @@
 #include "native.h"
 
 #include <string.h>
+#include <time.h>
 
 const HPyLab_Runtime *hpylab_runtime;   /* unused here: bodies get their context as an argument */
 
@@ -22,6 +23,17 @@ static int64_t nothing(HPyContext *ctx, HPy captured, void *data, int64_t arg)
     (void)captured;
     (void)data;
     return arg + opaque_zero(ctx);
+}
+
+/* Write when it ran, on CLOCK_MONOTONIC, to the int64_t that [arg] leads to, before anything else; answers 1. */
+static int64_t stamp(HPyContext *ctx, HPy captured, void *data, int64_t arg)
+{
+    (void)captured;
+    (void)data;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    *(int64_t *)(intptr_t)arg = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    return 1 + opaque_zero(ctx);
 }
 
 /* As many HPy calls as the int64_t at [data] says, each a truth test of True; answers [arg]. */
@@ -172,7 +184,7 @@ static const struct {
 } bodies[] = {
     {"nothing", nothing}, {"work", work},           {"python", python}, {"compare", compare},
     {"raise", raise_error}, {"nest", nest}, {"nest_left", nest_left}, {"captured", with_captured},
-    {"pending", pending},
+    {"pending", pending}, {"stamp", stamp},
 };
 
 /* address(name) -> int: where a body is. Raises LookupError. */

@@ -23,6 +23,29 @@ typedef struct {
     int64_t migrations;      /* 0 or 1: the batch ended on another CPU than it began on */
 } native_disturbance;
 
+/* Durations in buckets: below 32 ns one for each nanosecond, above that 32 for each doubling, so that a bucket is never wider
+   than 1/32 of what is in it, up to 137 s. Longer ones are counted in the last. */
+enum { NATIVE_BUCKETS = 1056 };
+typedef struct {
+    int64_t count;
+    int64_t sum_ns;
+    int64_t smallest_ns;                /* these two exactly; 0 while nothing is counted */
+    int64_t largest_ns;
+    int64_t counts[NATIVE_BUCKETS];
+} native_histogram;
+
+/* For drivers whose calls fall due at times that are fixed beforehand. The starter fills in the first group, the driver the
+   second. */
+typedef struct {
+    int64_t arrivals;                   /* calls of each thread */
+    int64_t gap_ns;                     /* how long a slot is, in each of which one call of each thread falls due */
+    uint64_t seed;                      /* of the moments within the slots */
+
+    int64_t phase;                      /* 0, then 1 shortly before the first slot, then 2 when all calls have returned */
+    native_histogram wait;              /* from the moment a call was due until its body ran */
+    native_histogram service;           /* from then until it had returned */
+} native_latencies;
+
 /* One batch: [loops] calls, timed together. The starter fills in the first group, the driver the second. */
 typedef struct native_run {
     int (*call)(void *closure, int64_t arg, int64_t *result);
@@ -32,6 +55,7 @@ typedef struct native_run {
     int64_t arg;
     int64_t size;                       /* the scenario's own: elements to sort, threads to start */
     native_mode mode;
+    native_latencies *latencies;        /* for drivers that measure them; else NULL */
 
     int64_t elapsed_ns;
     int64_t calls;                      /* callbacks made inside the timed part */
@@ -65,6 +89,23 @@ int native_on_new_thread(native_driver driver, native_run *run);
 /* The hot loop: [run]->loops calls through [run]->call in [run]->mode, timed. Every scenario whose calls stand alone ends
    up here, so that the loop is the same machine code for all of them. */
 int native_call_loop(native_run *run);
+
+/* ---- histograms: nothing here allocates, and adding a value touches one bucket */
+
+/* The bucket that holds [value_ns], which is not negative. */
+int64_t native_bucket(int64_t value_ns);
+
+/* The smallest value that [bucket] holds. */
+int64_t native_bucket_start(int64_t bucket);
+
+/* Count nothing yet. */
+void native_histogram_clear(native_histogram *histogram);
+
+/* Count [value_ns]. 0, or -1 with nothing counted for a value below 0. */
+int native_histogram_add(native_histogram *histogram, int64_t value_ns);
+
+/* Count in [into] all that [from] has counted. */
+void native_histogram_merge(native_histogram *into, const native_histogram *from);
 
 /* ---- closures of libffi, to set beside a runtime's own */
 

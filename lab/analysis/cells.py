@@ -54,8 +54,12 @@ def _ran(times: np.ndarray) -> np.ndarray:
 
 
 def cells(run: Run) -> Iterator[Cell]:
-    """Every cell of [run] that has samples, by interpreter and benchmark in the order of the run's table."""
+    """Every cell of [run] that has samples of times, by interpreter and benchmark in the order of the run's table.
+
+    Latencies are not among them: their mean has the queue in it, and is compared by nobody (lab.analysis.latency).
+    """
     table = run.samples.assign(flagged=contaminated(run))
+    table = table[~table["scenario"].isin(latency_scenarios(run))]
     parameters = parameter_sets(run.header["scenarios"])
     for (interpreter, benchmark), rows in table.groupby(["interpreter", "benchmark"], sort=False, observed=True):
         yield _cell(interpreter, benchmark, parameters.get(benchmark, {}), rows)
@@ -71,6 +75,11 @@ def _cell(interpreter: str, benchmark: str, parameters: Mapping, rows: pandas.Da
     flagged[place] = rows["flagged"].to_numpy()
     return Cell(interpreter, rows["scenario"].iloc[0], benchmark, parameters, processes, rows["block"].to_numpy()[first],
                 rows["layout"].to_numpy()[first], dict(zip(names, times)), dict(zip(names, flagged)))
+
+
+def latency_scenarios(run: Run) -> list[str]:
+    """The names of the scenarios of [run] that measure latencies; a run of before there were any has none."""
+    return [scenario["name"] for scenario in run.header["scenarios"] if scenario.get("measures") == "latency"]
 
 
 def contaminated(run: Run) -> np.ndarray:

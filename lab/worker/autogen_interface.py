@@ -37,6 +37,22 @@ typedef struct {
     int64_t page_faults;
     int64_t migrations;
 } native_disturbance;
+enum { NATIVE_BUCKETS = 1056 };
+typedef struct {
+    int64_t count;
+    int64_t sum_ns;
+    int64_t smallest_ns;
+    int64_t largest_ns;
+    int64_t counts[NATIVE_BUCKETS];
+} native_histogram;
+typedef struct {
+    int64_t arrivals;
+    int64_t gap_ns;
+    uint64_t seed;
+    int64_t phase;
+    native_histogram wait;
+    native_histogram service;
+} native_latencies;
 typedef struct native_run {
     int (*call)(void *closure, int64_t arg, int64_t *result);
     void *closure;
@@ -45,6 +61,7 @@ typedef struct native_run {
     int64_t arg;
     int64_t size;
     native_mode mode;
+    native_latencies *latencies;
     int64_t elapsed_ns;
     int64_t calls;
     int64_t checksum;
@@ -63,6 +80,11 @@ void native_watch(native_witness *begin);
 void native_disturbed(const native_witness *begin, native_run *run);
 int native_on_new_thread(native_driver driver, native_run *run);
 int native_call_loop(native_run *run);
+int64_t native_bucket(int64_t value_ns);
+int64_t native_bucket_start(int64_t bucket);
+void native_histogram_clear(native_histogram *histogram);
+int native_histogram_add(native_histogram *histogram, int64_t value_ns);
+void native_histogram_merge(native_histogram *into, const native_histogram *from);
 typedef struct {
     void *(*allocate)(unsigned long size, void **code);
     int (*prepare)(void *closure, void *cif, void (*function)(void *cif, void *result, void **arguments, void *data), void *data,

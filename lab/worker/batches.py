@@ -3,11 +3,13 @@
 What is special about a scenario lies in setup.py in its folder, which may define
     prepare(cell)          before the first batch: fill in cell.run, set cell.data, a callable for the bodies
     expected(cell)         the checksum a batch must end with, where it is not loops * arg
+    beside(cell, running)  of a scenario that measures latencies: what the main thread does while running() is true
 """
 
 import importlib.util
 import os
 
+import latencies
 from loading import BARE, LEAVE, MODES, CheckFailed
 
 ARG = 7                     # what the callback is called with, unless the scenario says otherwise
@@ -24,6 +26,7 @@ class Cell:
         self.run = lab.new_run()
         self.run.arg, self.run.loops, self.run.size = ARG, 1, job["size"]
         self.run.mode = MODES[parameters.get("mode", "throughput")]
+        self.latencies = latencies.prepare(self, job) if job.get("measures") == "latency" else None
         self.setup = load_setup(job)
         if hasattr(self.setup, "prepare"):
             self.setup.prepare(self)
@@ -32,7 +35,10 @@ class Cell:
         """Run one batch; returns (seconds for each call, native_run). Raises CheckFailed, OSError."""
         run = self.run
         run.loops = loops
-        self.arm.drive(self.driver, run, self.body, self.data, self.flags)
+        if self.latencies is None:
+            self.start()
+        else:
+            latencies.drive(self)
         if run.refused or run.raised:
             raise CheckFailed("%d of %d callbacks were refused, %d raised" % (run.refused, run.calls, run.raised))
         expected = self.setup.expected(self) if hasattr(self.setup, "expected") else loops * run.arg
@@ -42,6 +48,10 @@ class Cell:
             what = "went backwards" if run.elapsed_ns < 0 else "did not advance"
             raise CheckFailed("%d ns for %d calls: the clock %s" % (run.elapsed_ns, run.calls, what))
         return run.elapsed_ns / run.calls * 1e-9, run
+
+    def start(self):
+        """Let the driver run, on the thread that calls this."""
+        self.arm.drive(self.driver, self.run, self.body, self.data, self.flags)
 
 
 def load_setup(job):

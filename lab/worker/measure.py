@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from batches import Cell
 from counters import count_cells
+from latencies import record as latency_record
 from loading import Arm, CheckFailed, Lab
 
 CALIBRATION_NS = 200000     # a batch this long tells the cost of a call well enough
@@ -75,7 +76,9 @@ def measure_cell(job, spec, cells, progress):
     for index, cell in sorted(cells.items()):
         arms[cell.arm.id] = arm_record(spec["loops"][cell.arm.id])
         progress.tell(spec["benchmark"], cell.arm.id)
-        if sys.implementation.name == "pypy":
+        if cell.latencies is not None:      # each thread calls once before; the body runs no Python code to be compiled
+            arms[cell.arm.id]["latencies"] = []
+        elif sys.implementation.name == "pypy":
             count = JIT_WARMUPS_SINGLE if job["single"] else JIT_WARMUPS
             arms[cell.arm.id]["warmups"] = [cell.batch(spec["loops"][cell.arm.id])[0] for _ in range(count)]
         elif not job["single"]:         # caches and branch predictors: one batch that does not count
@@ -87,6 +90,8 @@ def measure_cell(job, spec, cells, progress):
             progress.tell(spec["benchmark"], cell.arm.id)
             value, run = cell.batch(spec["loops"][cell.arm.id])
             record(arms[cell.arm.id], value, position, run, steal.since())
+            if cell.latencies is not None:
+                arms[cell.arm.id]["latencies"].append(latency_record(cell))
     return {"benchmark": spec["benchmark"], "scenario": job["scenario"], "parameters": spec["parameters"], "arms": arms}
 
 
