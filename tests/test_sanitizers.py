@@ -6,7 +6,9 @@ test_out_of_memory.py and by the counts of the probes.
 """
 
 import dataclasses
+import fnmatch
 import os
+import re
 import shutil
 import subprocess
 
@@ -19,6 +21,7 @@ from lab.environment import find_compiler
 
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
 UNDER_HELGRIND = ("enter_leave/ambient", "enter_leave/token", "trampoline/handle", "hpyvm/value")
+OF_PROGRAM, OF_LIBRARY = "obj:*/python3*", "obj:*/libpython3*"
 LIMIT_S = 120.0
 NOT_SANITIZED = ("ten_thousand_threads", "hundred_interpreters")     # they look at memory, which AddressSanitizer holds back
 
@@ -99,6 +102,21 @@ def findings(folder):
     assert texts and all("ERROR SUMMARY" in text for text in texts)
     return [part for text in texts if "ERROR SUMMARY: 0 errors" not in text
             for part in text.split("----------------------------------------------------------------")[1:]]
+
+
+def test_suppressions_are_of_cpython_alone(libraries, interpreter):
+    """What names the program is there for the shared library too, and nothing names what the lab built."""
+    text = (TOP / "tests" / "helgrind.supp").read_text()
+    entries = [[line.strip() for line in entry.splitlines()] for entry in re.findall(r"^{\n(.*?)^}", text, re.M | re.S)]
+    named = {name: lines for name, *lines in entries}
+    for name, lines in named.items():
+        if OF_PROGRAM in lines:
+            assert named[f"{name}_in_libpython"] == [line.replace(OF_PROGRAM, OF_LIBRARY) for line in lines]
+    objects = {line.partition(":")[2] for lines in named.values() for line in lines if line.startswith("obj:")}
+    built = [libraries.runtimes[interpreter.tag], libraries.native, *libraries.arms.values(), *libraries.drivers.values()]
+    assert len(objects) == 3
+    assert [(path, pattern) for path in built for pattern in objects
+            if fnmatch.fnmatchcase(f"/checkout/{path.relative_to(TOP)}", pattern)] == []
 
 
 @pytest.mark.parametrize("probe", ["foreign_thread", "released_thread"])
