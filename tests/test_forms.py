@@ -1,5 +1,7 @@
 """What the forms promise beyond the callback: policies, captured objects, wrong arguments, freeing while somebody is inside."""
 
+import re
+
 import pytest
 from run_in_worker import ARMS, FORMS, SCRIPTS, TOP, Worker, compile_helper, compile_runtime
 
@@ -71,6 +73,25 @@ def test_wrong_arguments(api):
         "storage unaligned": [garbage, True], "storage unmapped": [garbage, True], "storage no VM": [garbage, True],
         "storage an object": [garbage, True], "storage without a descriptor": [garbage, True], "another token's place": False,
         "value": [garbage, [5, 6, 7]]}
+
+
+def says(function, comments):
+    """What the comment of a function of api.h says, with that of the function it refers to by "As …"."""
+    said = " ".join(comments[function].split())
+    referred = re.match(r"/\* As (HPy\w+)", said)
+    return said + says(referred[1], comments) if referred else said
+
+
+@pytest.mark.parametrize("proposal", spec.load(TOP).proposals, ids=lambda proposal: proposal.name)
+def test_errors_are_named(proposal):
+    """api.h says of each function that makes something which exceptions it ends with: those that are set on the way there."""
+    comments = {function.name: function.comment for function in proposal.functions}
+    own = (TOP / "variants" / proposal.name / "runtime.c").read_text(encoding="utf-8")
+    expected = ["RuntimeError"]                             # of origins.c and debug_contexts.c
+    expected += ["MemoryError"] if re.search("NoMemory|h_MemoryError", own) else []
+    made = [function.name for function in proposal.functions if function.role == "CREATE"]
+    assert len(made) >= 2
+    assert [(name, error) for name in made for error in expected if error not in says(name, comments)] == []
 
 
 def test_same_runtime_twice(api):
