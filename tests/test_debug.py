@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from run_in_worker import TOP, Worker
+from run_in_worker import SCRIPTS, TOP, Worker, compile_runtime
 
 from lab import builder
 from lab.executor import WorkerFailure
@@ -204,6 +204,15 @@ def test_thread_that_stays_inside(worker, misuse, tmp_path):
     said = "HPy Context Lab: a thread stays inside an acquisition while the interpreter finalizes"
     assert re.search(rf"^{said}\n  acquired by HPy_EnterContextFrom, on thread \d+:\n    \S*wrong_uses\.hpy0\.so\+0x", words, re.M)
     assert "left an acquisition open" not in words
+
+
+def test_every_end_is_seen(worker, interpreter, tmp_path):
+    """The end of each interpreter is looked at, however many there were before in the process."""
+    if interpreter.implementation == "pypy":
+        pytest.skip("PyPy has one interpreter")
+    runtime = compile_runtime(tmp_path / ("hpylab_runtime" + interpreter.ext_suffix), interpreter, "-Dmalloc=exposed_malloc",
+                              str(SCRIPTS / "exposed.c"))
+    assert worker("misuse.watched", runtime=str(runtime), count=5000) == [0, 5000]
 
 
 def test_in_traverse(worker, misuse, interpreter):

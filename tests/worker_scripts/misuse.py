@@ -1,5 +1,7 @@
 """Wrong uses in a process of their own, with csrc/probes/wrong_uses/; a report ends the process unless it is caught here."""
 
+import atexit
+import ctypes
 import gc
 import os
 import sys
@@ -84,6 +86,15 @@ def stays_inside(libraries, extension, words):
     _, module = load(libraries, extension)
     os.dup2(os.open(words, os.O_WRONLY | os.O_CREAT), 2)
     module.do("stays_inside", "enter_leave/token")
+
+
+def watched(libraries, runtime, count):
+    """How many more functions atexit is to call once [count] interpreters came into the debug mode's sight."""
+    lab = Lab(dict(libraries, runtime=runtime))
+    watch = ctypes.PyDLL(lab.runtime.__file__).exposed_watch
+    watch.argtypes = (ctypes.c_int64,)
+    before = atexit._ncallbacks()
+    return watch(count), atexit._ncallbacks() - before
 
 
 def traverse(libraries, extension):
