@@ -129,6 +129,11 @@ def test_what_stays_open_is_reported_at_the_end(worker, misuse, what):
     assert re.search(r"^  (acquired|made) by HPy_\w+, on thread \d+:\n    \S*wrong_uses\.hpy0\.so\+0x", words, re.M)
 
 
+def test_helper_that_goes_on(worker, misuse):
+    """A helper that has atexit's functions called, as the end of an interpreter would, is not left open: it still returns."""
+    assert worker("misuse.do", extension=misuse, what="exit_functions_in_helper") == 1
+
+
 def test_open_when_the_process_ends(worker, misuse):
     """An acquisition that is open when the process exits without ending the interpreter is reported."""
     last_words(worker, "misuse.left", extension=misuse, what="left_open", at="process",
@@ -138,7 +143,7 @@ def test_open_when_the_process_ends(worker, misuse):
 @pytest.mark.parametrize("way", ["enter_leave/ambient", *WAYS])
 def test_no_report_without_a_wrong_use(worker, misuse, way):
     """A program in order runs to its end: nested, on threads, with Python left, with an exception pending that it leaves so."""
-    assert worker("misuse.do", extension=misuse, what="correct", way=way) is None
+    assert worker("misuse.do", extension=misuse, what="correct", way=way) == 0
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -176,7 +181,8 @@ def test_every_interpreter(interpreters_given, misuse):
             name: reported(name) for name in REPORTED}, interpreter.tag
         for what, says in AT_THE_END.items():
             last_words(worker, "misuse.left", extension=misuse, what=what, says=says)
-        assert worker("misuse.do", extension=misuse, what="correct", way="hpyvm/value") is None
+        assert worker("misuse.do", extension=misuse, what="correct", way="hpyvm/value") == 0
+        assert worker("misuse.do", extension=misuse, what="exit_functions_in_helper") == 1
 
 
 @pytest.mark.parametrize("name", ["released_twice", "used_after_release", "used_elsewhere", "released_raising", "correct"])

@@ -127,8 +127,9 @@ hpyrt_lease *hpyrt_lease_of(const HPyContext *ctx);
 /* The real context behind [ctx]; [ctx] itself where it is no lease. For whoever remembers a context. */
 HPyContext *hpyrt_original_context(HPyContext *ctx);
 
-/* Tell of every lease that the calling thread left open in the interpreter of [view], in any for NULL, innermost first, and
-   close them. Whether to go on: there was none, or a hook. */
+/* Tell of every lease that the calling thread left open, innermost first, and close them: for NULL all, else those that were
+   acquired in the interpreter of [view]. A helper's is not among those: it may still return, as where Python code calls what
+   atexit would. Whether to go on: there was none, or a hook. */
 bool hpyrt_tell_left_open(hpyrt_misuse misuse, const hpyrt_view *view);
 
 /* Something that is still open: an acquisition or an object. */

@@ -164,7 +164,7 @@ void hpyrt_debug_helper_ends(HPyContext *ctx)
 {
     hpyrt_debugged_thread *me = hpyrt_debugged();
     hpyrt_lease *lease = hpyrt_lease_of(ctx);
-    while (me->top != lease) {
+    while (me->top != NULL && me->top != lease) {
         hpyrt_lease *left = me->top;
         report(HPYRT_LEFT_OPEN_BY_HELPER, me->calls->function, left, NULL);
         me->top = left->below;

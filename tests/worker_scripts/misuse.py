@@ -19,10 +19,11 @@ def load(libraries, extension, mode="universal"):
 
 
 def do(libraries, extension, what, way="enter_leave/ambient", mode="universal"):
-    """Do it; then give back what was made."""
+    """Do it, which answers what it saw; then give back what was made."""
     _, module = load(libraries, extension, mode)
-    module.do(what, way)
+    seen = module.do(what, way)
     module.stop()
+    return seen
 
 
 def left(libraries, extension, what, at="interpreter"):

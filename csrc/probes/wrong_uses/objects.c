@@ -81,6 +81,24 @@ static void correct(HPyContext *ctx, const way *by)
     HPyErr_Clear(ctx);
 }
 
+/* Call what Python would call at its end, which does not come. */
+static void *call_exit_functions(HPyContext *ctx, void *arg)
+{
+    HPy module = HPyImport_ImportModule(ctx, "atexit"), function = HPy_GetAttr_s(ctx, module, "_run_exitfuncs");
+    HPy answer = HPy_CallTupleDict(ctx, function, HPy_NULL, HPy_NULL);
+    HPy_Close(ctx, answer);
+    HPy_Close(ctx, function);
+    HPy_Close(ctx, module);
+    return arg;
+}
+
+/* Sees 1: the helper answered. */
+static void exit_functions_in_helper(HPyContext *ctx, const way *by)
+{
+    UNUSED;
+    see(kept_plain(call_exit_functions, &kept_plain) == &kept_plain);
+}
+
 static void *leave_open_in_helper(HPyContext *ctx, void *arg) { (void)ctx; HPy_EnterContext(); return arg; }
 
 static void left_open_by_helper(HPyContext *ctx, const way *by)
@@ -299,7 +317,7 @@ static void value_of_another(HPyContext *ctx, const way *by)
 
 const deed deeds_with_objects[] = {
 #if defined WITH_ENTER_LEAVE && defined WITH_TRAMPOLINES
-    BY_WAY(correct), DEED(left_open_by_helper),
+    BY_WAY(correct), DEED(exit_functions_in_helper), DEED(left_open_by_helper),
 #endif
 #ifdef WITH_ENTER_LEAVE
     BY_WAY(released_borrowed), DEED(borrowed_used_elsewhere), DEED(borrowed_used_detached), DEED(token_null),
