@@ -14,6 +14,8 @@ UNACQUIRED, UNSET = "a context was released that was not acquired", "NULL or uns
 AFTER_RELEASE, ELSEWHERE = "a context was used after it was released", "a context was used on another thread"
 DETACHED = "a context was used while the thread was not attached"
 RAISING = "a context was released with an exception pending that the body raised: ValueError"
+LOST = "Python was called with an exception pending since before the acquisition"
+DROPPED = "an exception that was pending since before the acquisition was cleared or replaced"
 REPORTED = {
     "released_null": ("HPy_LeaveContext", "NULL was given to be released"),
     "released_unacquired": ("HPy_LeaveContext", UNACQUIRED),
@@ -29,7 +31,11 @@ REPORTED = {
     "borrowed_used_elsewhere": ("an HPy function", ELSEWHERE),
     "used_detached": ("an HPy function", DETACHED),
     "borrowed_used_detached": ("an HPy function", DETACHED),
-    "exception_lost": ("an HPy function", "Python was called with an exception pending since before the acquisition"),
+    "exception_lost": ("an HPy function", LOST),
+    "exception_cleared": ("an HPy function", DROPPED),
+    "exception_replaced": ("an HPy function", DROPPED),
+    "exception_replaced_inside": ("HPy_LeaveContext", DROPPED),
+    "exception_lost_inside": ("an HPy function", DROPPED),
     "left_open_by_thread": (None, "a thread ended and left an acquisition open"),
     "left_open_outside": (None, "a thread ended and left an acquisition open"),
     "left_open_by_helper": ("HPyContextTrampoline", "a helper returned and left an acquisition open"),
@@ -65,6 +71,12 @@ AT_THE_END = {      # what stays open, until the interpreter ends
     "token_leaked": "what was made was never freed: HPyContextReference_Close",
     "trampoline_leaked": "what was made was never freed: HPyHandleTrampoline_Free",
 }
+# functions of HPy that run no Python, or only for some of what they may be given, and leave alone what is pending
+HARMLESS = ("Dup", "Close", "Long_.*", "Float_.*", "Bool_.*", ".*_Check", "FatalError", "Err_(Occurred|ExceptionMatches)",
+            "Type", "Type(Check|_GenericNew|_GetBuiltinShape|_GetName|_IsSubtype)", "Is", "AsStruct_.*", "New", "Bytes_.*",
+            "Unicode_(?!FromEncodedObject).*", "List_.*", "Dict_.*", "Tuple_.*", "FromPyObject", "AsPyObject",
+            "CallRealFunctionFromTrampoline", "(List|Tuple)Builder_.*", "Tracker_.*", "Field_.*", "ReenterPythonExecution",
+            "LeavePythonExecution", "Global_.*", "Dump", "Capsule_.*", "ContextVar_.*", "Slice_Unpack", "SetCallFunction")
 WAYS = {"enter_leave/ambient, attached only": ("HPy_EnterContextIfAttached", "HPy_LeaveContext"), 
         "enter_leave/token": ("HPy_EnterContextFrom", "HPy_LeaveContext"),
         "hpyvm/pointer": ("HPyVM_OpenContext", "HPyVM_CloseContext"), 
@@ -161,6 +173,25 @@ def test_hook_instead_of_abort(worker, misuse):
     found = worker("misuse.with_hook", extension=misuse, deeds=list(REPORTED))
     assert {name: [report.splitlines()[0] for report in reports] for name, reports in found.items()} == {
         name: reported(name) for name in REPORTED}
+
+
+def test_exception_lost_by_each_function(worker, misuse):
+    """Whichever function of HPy loses an exception that was pending, it is told at that call, not as what the body raised."""
+    count, reports = worker("misuse.counted", extension=misuse, what="exception_lost_by_each")
+    assert (count, len(reports)) == (64, 64)
+    assert {report.splitlines()[0] for report in reports} == {
+        f"HPy Context Lab: an HPy function: {words}" for words in (LOST, DROPPED)}
+
+
+def test_functions_that_lose_an_exception():
+    """Each function of HPy is known to lose an exception that is pending, or is one of those that need not."""
+    text = (TOP / "csrc" / "runtime" / "debug_exceptions.c").read_text(encoding="utf-8")
+    header = builder.hpy_devel() / "include" / "hpy" / "universal" / "autogen_ctx.h"
+    every = re.findall(r"\(\*ctx_(\w+)\)\(", header.read_text(encoding="utf-8"))
+    losing = re.findall(r"SLOT\(ctx_(\w+)\)", text)
+    assert len(set(losing)) == len(losing) and set(losing) <= set(every)
+    harmless = re.compile("|".join(HARMLESS))
+    assert [name for name in every if (name in losing) == bool(harmless.fullmatch(name))] == []
 
 
 def test_refusals_are_those_of_release_mode(worker, misuse):

@@ -98,8 +98,9 @@ struct hpyrt_lease {
     bool open;
     hpyrt_debugged_thread *thread;
     hpyrt_view *view;
-    PyObject *pending;          /* the type of the exception that was pending at the acquisition; borrowed, to be compared */
-    bool told_lost;             /* EXCEPTION_LOST was reported */
+    PyObject *pending_type;     /* of the exception that was pending at the acquisition: references of its own, given back when */
+    PyObject *pending_value;    /* the lease ends in order */
+    bool told_lost;             /* that the exception was lost was reported */
     void *generation;           /* of HPy's debug handles; NULL in other flavours */
     uint64_t serial;
     hpyrt_site acquired, released;
@@ -153,6 +154,21 @@ HPyContext *hpyrt_debug_releasing(const char *function, HPyContext *ctx);
 HPyContext *hpyrt_debug_given(const char *function, HPyContext *ctx);
 HPyContext *hpyrt_debug_helper_begins(HPyContext *ctx, void (**helper)(void));
 void hpyrt_debug_helper_ends(HPyContext *ctx);
+
+/* ---- debug_exceptions.c */
+
+/* Note in [lease], which begins, what is pending. Attached, as for all of these. */
+void hpyrt_note_pending(hpyrt_lease *lease);
+void hpyrt_forget_pending(hpyrt_lease *lease);
+
+/* Whether the exception that was pending when [lease] began is pending now. */
+bool hpyrt_is_still_pending(const hpyrt_lease *lease);
+
+/* That exception is lost, which is told once. */
+void hpyrt_note_lost(hpyrt_lease *lease);
+
+/* Whether the function of HPy at [offset] loses an exception that is pending whatever it is given, and [*how] to say so. */
+bool hpyrt_loses_pending(size_t offset, hpyrt_misuse *how);
 
 /* ---- debug_objects.c */
 

@@ -51,6 +51,17 @@ def with_hook(libraries, extension, deeds, way="enter_leave/ambient", mode="univ
     return found
 
 
+def counted(libraries, extension, what, way="enter_leave/ambient"):
+    """What it saw, and the reports that a hook gets of it."""
+    lab, module = load(libraries, extension)
+    reports = []
+    lab.runtime.debug_on_misuse(reports.append)
+    seen = module.do(what, way)
+    lab.runtime.debug_on_misuse(None)
+    module.stop()
+    return seen, reports
+
+
 def raised(module, what, way="enter_leave/ambient"):
     """Do it; the ValueError that the wrong use raised, as text, "" without one."""
     try:
