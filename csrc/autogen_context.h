@@ -780,6 +780,11 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPyContextReference_Close(HPyContext *ctx, HPyC
     return answer;
 }
 
+_Static_assert(sizeof(HPyVMValue) == sizeof(((HPyVMValue *)0)->_data)
+        + sizeof(((HPyVMValue *)0)->open_context)
+        + sizeof(((HPyVMValue *)0)->close_context),
+    "HPyVMValue has padding, and is known to the debug mode by its bytes");
+
 _HPyLab_WRAPPER int _HPyLabDebug_HPy_GetVM(HPyContext *ctx, HPyVM **storage)
 {
     const HPyLab_Debug *debug = hpylab_runtime->debug;

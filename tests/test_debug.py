@@ -2,15 +2,18 @@
 
 import re
 import shutil
+import subprocess
 
 import pytest
 from run_in_worker import SCRIPTS, TOP, Worker, compile_runtime
 
 from lab import builder
+from lab.environment import find_compiler
 from lab.executor import WorkerFailure
 
 # what csrc/probes/wrong_uses/ does: in which function it is found (None: an end, not a call), and what is said
 UNACQUIRED, UNSET = "a context was released that was not acquired", "NULL or unset: what was given was never made"
+UNKNOWN = "what was given is not one that was made, or was freed long ago"
 AFTER_RELEASE, ELSEWHERE = "a context was used after it was released", "a context was used on another thread"
 DETACHED = "a context was used while the thread was not attached"
 RAISING = "a context was released with an exception pending that the body raised: ValueError"
@@ -44,7 +47,9 @@ REPORTED = {
     "token_null": ("HPy_EnterContextFrom", UNSET),
     "vm_null": ("HPyVM_OpenContext", UNSET),
     "value_unset": ("HPyVMValue_OpenContext", UNSET),
-    "token_unknown": ("HPy_EnterContextFrom", "what was given is not one that was made, or was freed long ago"),
+    "token_unknown": ("HPy_EnterContextFrom", UNKNOWN),
+    "vm_garbage": ("HPyVM_OpenContext", UNKNOWN),
+    "value_garbage": ("HPyVMValue_OpenContext", UNKNOWN),
     "token_used_after_close": ("HPy_EnterContextFrom", "what was given was used after it was freed"),
     "token_closed_twice": ("HPyContextReference_Close", "what was given was freed twice"),
     "plain_called_after_free": ("HPyContextTrampoline", "what was given was used after it was freed"),
@@ -279,6 +284,20 @@ def test_leak_detector_on_every_interpreter(interpreters_given, misuse):
         worker = Worker(interpreter, builder.build(TOP, [interpreter]), 30.0)
         found = worker("misuse.leaks", extension=misuse, lab_at=str(TOP))
         assert [len(one) for one in found[:4]] == [0, 1, 1, 0], interpreter.tag
+
+
+def test_what_is_known_by_its_bytes_has_no_padding(tmp_path):
+    """A structure that is handed about by value and has padding is refused by the compiler, in the debug mode."""
+    text, include = (TOP / "csrc" / "autogen_context.h").read_text(encoding="utf-8"), builder.hpy_devel() / "include"
+    words = "uintptr_t _data;\n    HPyContext *(*open_context)(HPyVMValue vm);"
+    assert text.count(words) == 1
+    for name, changed in (("sound.h", text), ("padded.h", text.replace(words, words.replace("uintptr_t", "int")))):
+        (tmp_path / name).write_text(changed)
+        done = subprocess.run([find_compiler(), "-std=c11", "-fsyntax-only", *builder.HPY_QUIET, "-DHPY", "-DHPY_ABI_UNIVERSAL",
+                               "-DHPYLAB_DEBUG", f"-I{TOP / 'csrc'}", f"-I{include}", "-include", "hpy.h", "-x", "c",
+                               str(tmp_path / name)], capture_output=True, text=True)
+        refused = "HPyVMValue has padding" in done.stderr
+        assert (done.returncode != 0, refused) == ((name == "padded.h",) * 2), done.stderr
 
 
 def test_words_have_one_place():

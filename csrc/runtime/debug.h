@@ -172,7 +172,7 @@ bool hpyrt_loses_pending(size_t offset, hpyrt_misuse *how);
 
 /* ---- debug_objects.c */
 
-/* What a proposal made. */
+/* What a proposal made, known by its bytes. A structure has no padding: the wrappers assert that. */
 typedef struct hpyrt_object hpyrt_object;
 struct hpyrt_object {
     unsigned char bytes[32];

@@ -278,6 +278,21 @@ static void value_unset(HPyContext *ctx, const way *by)
     see(HPyVMValue_OpenContext(unset) == NULL);
 }
 
+/* What nobody made. Sees 1: nothing of it was called. */
+static void vm_garbage(HPyContext *ctx, const way *by)
+{
+    UNUSED;
+    HPyVM vm = {0x1234, (HPyContext *(*)(HPyVM *))(uintptr_t)16, (void (*)(HPyVM *, HPyContext *))(uintptr_t)16};
+    see(HPyVM_OpenContext(&vm) == NULL);
+}
+
+static void value_garbage(HPyContext *ctx, const way *by)
+{
+    UNUSED;
+    HPyVMValue value = {0x1234, (HPyContext *(*)(HPyVMValue))(uintptr_t)16, (void (*)(HPyVMValue, HPyContext *))(uintptr_t)16};
+    see(HPyVMValue_OpenContext(value) == NULL);
+}
+
 static void storage_garbage(HPyContext *ctx, const way *by)
 {
     (void)by;
@@ -331,7 +346,7 @@ const deed deeds_with_objects[] = {
     DEED(checked_helper_null), DEED(handle_null),
 #endif
 #ifdef WITH_HPYVM
-    DEED(vm_null), DEED(value_unset), DEED(storage_garbage), DEED(storage_null), DEED(storage_of_another),
+    DEED(vm_null), DEED(vm_garbage), DEED(value_unset), DEED(value_garbage), DEED(storage_garbage), DEED(storage_null), DEED(storage_of_another),
     DEED(value_of_another),
 #endif
     {NULL, NULL, false},
