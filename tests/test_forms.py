@@ -10,6 +10,7 @@ from lab.executor import WorkerFailure
 
 TRAMPOLINE_PAGE = 4096
 ATTACHING = [form for form in FORMS if "attach" in ARMS[form].policies]
+CONFLICT = "cannot use HPy_GetVM with multiple incompatible Python runtimes within one process"
 RAN, REFUSED = [0, 7], [-1, 12345]
 
 
@@ -109,9 +110,17 @@ def second_runtime(interpreter, tmp_path_factory):
 @pytest.mark.parametrize("function", ["GetVM", "GetVMValue"])
 def test_two_runtimes(api, second_runtime, function):
     """A VM of another runtime in the storage ends the process with the message of the issue."""
-    message = "cannot use HPy_GetVM with multiple incompatible Python runtimes within one process"
-    with pytest.raises(WorkerFailure, match=f"SIGABRT(?s:.*){message}"):
+    with pytest.raises(WorkerFailure, match=f"SIGABRT(?s:.*){CONFLICT}"):
         api("two_runtimes", other=second_runtime, name=function)
+
+
+@pytest.mark.parametrize("function", ["GetVM", "GetVMValue"])
+def test_runtime_compiled_at_run_time(api, function):
+    """So does one whose functions lie in executable memory that is no library's; where that is data it is garbage."""
+    with pytest.raises(WorkerFailure, match=f"SIGABRT(?s:.*){CONFLICT}"):
+        api("runtime_in_memory", name=function, executable=True)
+    assert api("runtime_in_memory", name=function, executable=False) == [
+        "ValueError", "the storage for the VM holds neither NULL nor a VM: initialise it"]
 
 
 def test_free_trampoline_inside(api):
