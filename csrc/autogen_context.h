@@ -266,7 +266,8 @@ struct _HPyContextReference_s {
 
 /* Make a reference to the interpreter of [ctx] and to the kind of context that [ctx] is (universal, debug, trace). The caller
    owns it and gives it to HPyContextReference_Close; it does not keep the interpreter alive. Returns NULL with an exception
-   set on [ctx] when there is no memory, or none can be made here. */
+   set on [ctx]: MemoryError when there is no memory, RuntimeError when none can be made here (the runtime was not initialised
+   in this interpreter, or the kind of context that [ctx] is cannot be handed out). */
 HPyLab_API(token, CREATE, TABLE)
 HPyContextReference HPy_GetContextReference(HPyContext *ctx);
 
@@ -323,7 +324,8 @@ struct _HPyVM_s {
 
    [*storage] must be NULL or what an earlier call left there. A VM of another runtime is a conflict that ends the process
    with a message; what is no VM at all is refused. Returns 0, or -1 with an exception set on [ctx]
-   (ValueError for what is none) and [*storage] untouched. It is an error to call this outside of module initialisation. */
+   (ValueError for what is none, or a [storage] that is NULL; RuntimeError where the kind of context that [ctx] is cannot be
+   handed out) and [*storage] untouched. It is an error to call this outside of module initialisation. */
 HPyLab_API(pointer, CREATE, TABLE)
 int HPy_GetVM(HPyContext *ctx, HPyVM **storage);
 
@@ -421,8 +423,9 @@ typedef void *(*HPyContextHelper)(HPyContext *ctx, void *arg);
 HPyLab_API(plain, CALL, POINTER)
 typedef void *(*HPyContextTrampoline)(HPyContextHelper helper, void *arg);
 
-/* Make a trampoline. The caller owns it and gives it to HPyContextTrampoline_Free. Returns NULL with an exception set on [ctx]
-   when there is no room for another. */
+/* Make a trampoline. The caller owns it and gives it to HPyContextTrampoline_Free. Returns NULL with an exception set on [ctx]:
+   MemoryError when there is no room for another, RuntimeError when none can be made here (the runtime was not initialised in
+   this interpreter, or the kind of context that [ctx] is cannot be handed out). */
 HPyLab_API(plain, CREATE, TABLE)
 HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx);
 
@@ -446,8 +449,8 @@ typedef void *(*HPyHandleHelper)(HPyContext *ctx, HPy handle, void *arg);
 HPyLab_API(handle, CALL, POINTER)
 typedef void *(*HPyHandleTrampoline)(HPyHandleHelper helper, void *arg);
 
-/* Make a trampoline that owns a strong reference to the object of [h]; the caller keeps [h]. Returns NULL with an exception
-   set on [ctx]: ValueError for HPy_NULL, or when there is no room for another. */
+/* As HPy_GetContextTrampoline, but the trampoline owns a strong reference to the object of [h]; the caller keeps [h] and gives
+   the trampoline to HPyHandleTrampoline_Free. Returns NULL also for HPy_NULL, with ValueError set on [ctx]. */
 HPyLab_API(handle, CREATE, TABLE)
 HPyHandleTrampoline HPy_GetHandleTrampoline(HPyContext *ctx, HPy h);
 
@@ -467,7 +470,7 @@ int HPyHandleTrampoline_Free(HPyContext *ctx, HPyHandleTrampoline trampoline);
 HPyLab_API(checked, CALL, POINTER)
 typedef int (*HPyCheckedTrampoline)(HPyContextHelper helper, void *arg, void **result);
 
-/* As HPy_GetContextTrampoline. */
+/* As HPy_GetContextTrampoline; the trampoline is given to HPyCheckedTrampoline_Free. */
 HPyLab_API(checked, CREATE, TABLE)
 HPyCheckedTrampoline HPy_GetCheckedTrampoline(HPyContext *ctx);
 
@@ -776,6 +779,11 @@ _HPyLab_WRAPPER int _HPyLabDebug_HPyContextReference_Close(HPyContext *ctx, HPyC
         debug->answered("HPyContextReference_Close", ctx);
     return answer;
 }
+
+_Static_assert(sizeof(HPyVMValue) == sizeof(((HPyVMValue *)0)->_data)
+        + sizeof(((HPyVMValue *)0)->open_context)
+        + sizeof(((HPyVMValue *)0)->close_context),
+    "HPyVMValue has padding, and is known to the debug mode by its bytes");
 
 _HPyLab_WRAPPER int _HPyLabDebug_HPy_GetVM(HPyContext *ctx, HPyVM **storage)
 {

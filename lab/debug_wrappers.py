@@ -33,14 +33,27 @@ class _Wrapping:
         self.functions = [functions[0] for functions in proposal.by_name.values()]
         self.by_name = proposal.by_name
         self.pointers = proposal.pointers
+        self.declarations = [declaration.node for declaration in proposal.declarations]
         self.signatures = {function.name: roles.signature(function.node) for function in self.functions}
         self.calls = {function.name: function for function in self.functions if function.role == "CALL"}
 
     def texts(self) -> list[str]:
         write = {"CREATE": self._create, "FREE": self._free, "ACQUIRE": self._acquire, "BORROW": self._acquire,
                  "RELEASE": self._release}
-        texts = [text for function in self.calls.values() for text in (self._helper(function), self._entry(function))]
+        texts = self._without_padding()
+        texts += [text for function in self.calls.values() for text in (self._helper(function), self._entry(function))]
         return texts + [write[function.role](function) for function in self.functions if function.role != "CALL"]
+
+    #   _Static_assert(sizeof(HPyVMValue) == sizeof(((HPyVMValue *)0)->_data) + sizeof(((HPyVMValue *)0)->open_context),
+    #       "HPyVMValue has padding, and is known to the debug mode by its bytes");
+    def _without_padding(self) -> list[str]:
+        """An assertion for each structure that is made and handed about by value."""
+        made = dict.fromkeys(self.signatures[function.name].made for function in self.functions if function.role == "CREATE")
+        found = {kind: roles.members(kind, self.declarations) for kind in made}
+        return [f"_Static_assert(sizeof({kind}) == "
+                + "\n        + ".join(f"sizeof((({kind} *)0)->{member})" for member in members)
+                + f',\n    "{kind} has padding, and is known to the debug mode by its bytes");'
+                for kind, members in found.items() if members]
 
     # ---- what a function is given
 

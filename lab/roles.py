@@ -8,7 +8,7 @@ function pointer that is called with a helper passes it a context first. The deb
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pycparser import c_ast
@@ -75,6 +75,19 @@ def signature(node: c_ast.Node) -> Signature:
     if [one.type for one in parameters] == ["void"]:
         parameters = []
     return Signature(type_text(kind.type), tuple(parameters))
+
+
+def members(kind: str, declarations: Sequence[c_ast.Node]) -> list[str]:
+    """The names of the members of the structure that the type [kind] is, by [declarations]; none where it is no structure."""
+    structs = [node.type for node in declarations if isinstance(getattr(node, "type", None), c_ast.Struct)]
+    structs += [node.type.type for node in declarations if isinstance(node, c_ast.Typedef)
+                and isinstance(node.type, c_ast.TypeDecl) and isinstance(node.type.type, c_ast.Struct)]
+    named = next((node.type.type for node in declarations if isinstance(node, c_ast.Typedef) and node.name == kind
+                  and isinstance(node.type, c_ast.TypeDecl) and isinstance(node.type.type, c_ast.Struct)), None)
+    if named is None:
+        return []
+    whole = next((struct for struct in (named, *structs) if struct.decls and (struct is named or struct.name == named.name)), None)
+    return [member.name for member in whole.decls] if whole else []
 
 
 def helper(called: Signature, pointers: Mapping[str, Signature]) -> Parameter | None:

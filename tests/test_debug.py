@@ -2,18 +2,23 @@
 
 import re
 import shutil
+import subprocess
 
 import pytest
-from run_in_worker import TOP, Worker
+from run_in_worker import SCRIPTS, TOP, Worker, compile_runtime
 
 from lab import builder
+from lab.environment import find_compiler
 from lab.executor import WorkerFailure
 
 # what csrc/probes/wrong_uses/ does: in which function it is found (None: an end, not a call), and what is said
 UNACQUIRED, UNSET = "a context was released that was not acquired", "NULL or unset: what was given was never made"
+UNKNOWN = "what was given is not one that was made, or was freed long ago"
 AFTER_RELEASE, ELSEWHERE = "a context was used after it was released", "a context was used on another thread"
 DETACHED = "a context was used while the thread was not attached"
 RAISING = "a context was released with an exception pending that the body raised: ValueError"
+LOST = "Python was called with an exception pending since before the acquisition"
+DROPPED = "an exception that was pending since before the acquisition was cleared or replaced"
 REPORTED = {
     "released_null": ("HPy_LeaveContext", "NULL was given to be released"),
     "released_unacquired": ("HPy_LeaveContext", UNACQUIRED),
@@ -29,7 +34,11 @@ REPORTED = {
     "borrowed_used_elsewhere": ("an HPy function", ELSEWHERE),
     "used_detached": ("an HPy function", DETACHED),
     "borrowed_used_detached": ("an HPy function", DETACHED),
-    "exception_lost": ("an HPy function", "Python was called with an exception pending since before the acquisition"),
+    "exception_lost": ("an HPy function", LOST),
+    "exception_cleared": ("an HPy function", DROPPED),
+    "exception_replaced": ("an HPy function", DROPPED),
+    "exception_replaced_inside": ("HPy_LeaveContext", DROPPED),
+    "exception_lost_inside": ("an HPy function", DROPPED),
     "left_open_by_thread": (None, "a thread ended and left an acquisition open"),
     "left_open_outside": (None, "a thread ended and left an acquisition open"),
     "left_open_by_helper": ("HPyContextTrampoline", "a helper returned and left an acquisition open"),
@@ -38,7 +47,9 @@ REPORTED = {
     "token_null": ("HPy_EnterContextFrom", UNSET),
     "vm_null": ("HPyVM_OpenContext", UNSET),
     "value_unset": ("HPyVMValue_OpenContext", UNSET),
-    "token_unknown": ("HPy_EnterContextFrom", "what was given is not one that was made, or was freed long ago"),
+    "token_unknown": ("HPy_EnterContextFrom", UNKNOWN),
+    "vm_garbage": ("HPyVM_OpenContext", UNKNOWN),
+    "value_garbage": ("HPyVMValue_OpenContext", UNKNOWN),
     "token_used_after_close": ("HPy_EnterContextFrom", "what was given was used after it was freed"),
     "token_closed_twice": ("HPyContextReference_Close", "what was given was freed twice"),
     "plain_called_after_free": ("HPyContextTrampoline", "what was given was used after it was freed"),
@@ -65,6 +76,12 @@ AT_THE_END = {      # what stays open, until the interpreter ends
     "token_leaked": "what was made was never freed: HPyContextReference_Close",
     "trampoline_leaked": "what was made was never freed: HPyHandleTrampoline_Free",
 }
+# functions of HPy that run no Python, or only for some of what they may be given, and leave alone what is pending
+HARMLESS = ("Dup", "Close", "Long_.*", "Float_.*", "Bool_.*", ".*_Check", "FatalError", "Err_(Occurred|ExceptionMatches)",
+            "Type", "Type(Check|_GenericNew|_GetBuiltinShape|_GetName|_IsSubtype)", "Is", "AsStruct_.*", "New", "Bytes_.*",
+            "Unicode_(?!FromEncodedObject).*", "List_.*", "Dict_.*", "Tuple_.*", "FromPyObject", "AsPyObject",
+            "CallRealFunctionFromTrampoline", "(List|Tuple)Builder_.*", "Tracker_.*", "Field_.*", "ReenterPythonExecution",
+            "LeavePythonExecution", "Global_.*", "Dump", "Capsule_.*", "ContextVar_.*", "Slice_Unpack", "SetCallFunction")
 WAYS = {"enter_leave/ambient, attached only": ("HPy_EnterContextIfAttached", "HPy_LeaveContext"), 
         "enter_leave/token": ("HPy_EnterContextFrom", "HPy_LeaveContext"),
         "hpyvm/pointer": ("HPyVM_OpenContext", "HPyVM_CloseContext"), 
@@ -129,6 +146,11 @@ def test_what_stays_open_is_reported_at_the_end(worker, misuse, what):
     assert re.search(r"^  (acquired|made) by HPy_\w+, on thread \d+:\n    \S*wrong_uses\.hpy0\.so\+0x", words, re.M)
 
 
+def test_helper_that_goes_on(worker, misuse):
+    """A helper that has atexit's functions called, as the end of an interpreter would, is not left open: it still returns."""
+    assert worker("misuse.do", extension=misuse, what="exit_functions_in_helper") == 1
+
+
 def test_open_when_the_process_ends(worker, misuse):
     """An acquisition that is open when the process exits without ending the interpreter is reported."""
     last_words(worker, "misuse.left", extension=misuse, what="left_open", at="process",
@@ -138,7 +160,7 @@ def test_open_when_the_process_ends(worker, misuse):
 @pytest.mark.parametrize("way", ["enter_leave/ambient", *WAYS])
 def test_no_report_without_a_wrong_use(worker, misuse, way):
     """A program in order runs to its end: nested, on threads, with Python left, with an exception pending that it leaves so."""
-    assert worker("misuse.do", extension=misuse, what="correct", way=way) is None
+    assert worker("misuse.do", extension=misuse, what="correct", way=way) == 0
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -156,6 +178,25 @@ def test_hook_instead_of_abort(worker, misuse):
     found = worker("misuse.with_hook", extension=misuse, deeds=list(REPORTED))
     assert {name: [report.splitlines()[0] for report in reports] for name, reports in found.items()} == {
         name: reported(name) for name in REPORTED}
+
+
+def test_exception_lost_by_each_function(worker, misuse):
+    """Whichever function of HPy loses an exception that was pending, it is told at that call, not as what the body raised."""
+    count, reports = worker("misuse.counted", extension=misuse, what="exception_lost_by_each")
+    assert (count, len(reports)) == (64, 64)
+    assert {report.splitlines()[0] for report in reports} == {
+        f"HPy Context Lab: an HPy function: {words}" for words in (LOST, DROPPED)}
+
+
+def test_functions_that_lose_an_exception():
+    """Each function of HPy is known to lose an exception that is pending, or is one of those that need not."""
+    text = (TOP / "csrc" / "runtime" / "debug_exceptions.c").read_text(encoding="utf-8")
+    header = builder.hpy_devel() / "include" / "hpy" / "universal" / "autogen_ctx.h"
+    every = re.findall(r"\(\*ctx_(\w+)\)\(", header.read_text(encoding="utf-8"))
+    losing = re.findall(r"SLOT\(ctx_(\w+)\)", text)
+    assert len(set(losing)) == len(losing) and set(losing) <= set(every)
+    harmless = re.compile("|".join(HARMLESS))
+    assert [name for name in every if (name in losing) == bool(harmless.fullmatch(name))] == []
 
 
 def test_refusals_are_those_of_release_mode(worker, misuse):
@@ -176,7 +217,8 @@ def test_every_interpreter(interpreters_given, misuse):
             name: reported(name) for name in REPORTED}, interpreter.tag
         for what, says in AT_THE_END.items():
             last_words(worker, "misuse.left", extension=misuse, what=what, says=says)
-        assert worker("misuse.do", extension=misuse, what="correct", way="hpyvm/value") is None
+        assert worker("misuse.do", extension=misuse, what="correct", way="hpyvm/value") == 0
+        assert worker("misuse.do", extension=misuse, what="exit_functions_in_helper") == 1
 
 
 @pytest.mark.parametrize("name", ["released_twice", "used_after_release", "used_elsewhere", "released_raising", "correct"])
@@ -206,6 +248,15 @@ def test_thread_that_stays_inside(worker, misuse, tmp_path):
     assert "left an acquisition open" not in words
 
 
+def test_every_end_is_seen(worker, interpreter, tmp_path):
+    """The end of each interpreter is looked at, however many there were before in the process."""
+    if interpreter.implementation == "pypy":
+        pytest.skip("PyPy has one interpreter")
+    runtime = compile_runtime(tmp_path / ("hpylab_runtime" + interpreter.ext_suffix), interpreter, "-Dmalloc=exposed_malloc",
+                              str(SCRIPTS / "exposed.c"))
+    assert worker("misuse.watched", runtime=str(runtime), count=5000) == [0, 5000]
+
+
 def test_in_traverse(worker, misuse, interpreter):
     """In HPy's debug flavour, an acquisition inside of a tp_traverse is reported; a Python hook is not called there."""
     if not interpreter.version.startswith(("3.8.", "3.9.", "3.10.", "3.11.", "3.12.")):
@@ -233,6 +284,20 @@ def test_leak_detector_on_every_interpreter(interpreters_given, misuse):
         worker = Worker(interpreter, builder.build(TOP, [interpreter]), 30.0)
         found = worker("misuse.leaks", extension=misuse, lab_at=str(TOP))
         assert [len(one) for one in found[:4]] == [0, 1, 1, 0], interpreter.tag
+
+
+def test_what_is_known_by_its_bytes_has_no_padding(tmp_path):
+    """A structure that is handed about by value and has padding is refused by the compiler, in the debug mode."""
+    text, include = (TOP / "csrc" / "autogen_context.h").read_text(encoding="utf-8"), builder.hpy_devel() / "include"
+    words = "uintptr_t _data;\n    HPyContext *(*open_context)(HPyVMValue vm);"
+    assert text.count(words) == 1
+    for name, changed in (("sound.h", text), ("padded.h", text.replace(words, words.replace("uintptr_t", "int")))):
+        (tmp_path / name).write_text(changed)
+        done = subprocess.run([find_compiler(), "-std=c11", "-fsyntax-only", *builder.HPY_QUIET, "-DHPY", "-DHPY_ABI_UNIVERSAL",
+                               "-DHPYLAB_DEBUG", f"-I{TOP / 'csrc'}", f"-I{include}", "-include", "hpy.h", "-x", "c",
+                               str(tmp_path / name)], capture_output=True, text=True)
+        refused = "HPyVMValue has padding" in done.stderr
+        assert (done.returncode != 0, refused) == ((name == "padded.h",) * 2), done.stderr
 
 
 def test_words_have_one_place():

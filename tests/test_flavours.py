@@ -123,6 +123,16 @@ def test_nested_methods(worker, extension):
     assert worker("flavours.methods", arm=worker.arm("hpyvm/pointer"), extension=extension, depth=depth) == depth
 
 
+def test_borrowed_for_good(worker, extension):
+    """In debug mode get hands out one context for each thread and depth of calls, which stays valid."""
+    form = "enter_leave/get"
+    (first, again), inside, on_threads = worker("flavours.borrowed", arm=worker.arm(form), extension=extension)
+    assert first == again and all(one == other for one, other in on_threads)
+    assert len({first, *inside, *(one for one, _ in on_threads)}) == 4
+    for path in ("docs/semantics.md", "variants/enter_leave/README.md"):
+        assert "one context for each thread and depth of calls" in " ".join((TOP / path).read_text(encoding="utf-8").split())
+
+
 def test_methods_on_threads(worker, extension):
     """64 Python threads leave Python in a method in debug mode, while others make 40 calls each."""
     if worker.interpreter.implementation == "pypy":

@@ -1,5 +1,7 @@
 """What the forms promise beyond the callback: policies, captured objects, wrong arguments, freeing while somebody is inside."""
 
+import re
+
 import pytest
 from run_in_worker import ARMS, FORMS, SCRIPTS, TOP, Worker, compile_helper, compile_runtime
 
@@ -8,6 +10,7 @@ from lab.executor import WorkerFailure
 
 TRAMPOLINE_PAGE = 4096
 ATTACHING = [form for form in FORMS if "attach" in ARMS[form].policies]
+CONFLICT = "cannot use HPy_GetVM with multiple incompatible Python runtimes within one process"
 RAN, REFUSED = [0, 7], [-1, 12345]
 
 
@@ -73,6 +76,25 @@ def test_wrong_arguments(api):
         "value": [garbage, [5, 6, 7]]}
 
 
+def says(function, comments):
+    """What the comment of a function of api.h says, with that of the function it refers to by "As …"."""
+    said = " ".join(comments[function].split())
+    referred = re.match(r"/\* As (HPy\w+)", said)
+    return said + says(referred[1], comments) if referred else said
+
+
+@pytest.mark.parametrize("proposal", spec.load(TOP).proposals, ids=lambda proposal: proposal.name)
+def test_errors_are_named(proposal):
+    """api.h says of each function that makes something which exceptions it ends with: those that are set on the way there."""
+    comments = {function.name: function.comment for function in proposal.functions}
+    own = (TOP / "variants" / proposal.name / "runtime.c").read_text(encoding="utf-8")
+    expected = ["RuntimeError"]                             # of origins.c and debug_contexts.c
+    expected += ["MemoryError"] if re.search("NoMemory|h_MemoryError", own) else []
+    made = [function.name for function in proposal.functions if function.role == "CREATE"]
+    assert len(made) >= 2
+    assert [(name, error) for name in made for error in expected if error not in says(name, comments)] == []
+
+
 def test_same_runtime_twice(api):
     """Asking the same runtime for its VM again is no conflict, and answers the same one."""
     assert api("vm_twice") == [0, 0, True, 0, 0, True]
@@ -88,9 +110,17 @@ def second_runtime(interpreter, tmp_path_factory):
 @pytest.mark.parametrize("function", ["GetVM", "GetVMValue"])
 def test_two_runtimes(api, second_runtime, function):
     """A VM of another runtime in the storage ends the process with the message of the issue."""
-    message = "cannot use HPy_GetVM with multiple incompatible Python runtimes within one process"
-    with pytest.raises(WorkerFailure, match=f"SIGABRT(?s:.*){message}"):
+    with pytest.raises(WorkerFailure, match=f"SIGABRT(?s:.*){CONFLICT}"):
         api("two_runtimes", other=second_runtime, name=function)
+
+
+@pytest.mark.parametrize("function", ["GetVM", "GetVMValue"])
+def test_runtime_compiled_at_run_time(api, function):
+    """So does one whose functions lie in executable memory that is no library's; where that is data it is garbage."""
+    with pytest.raises(WorkerFailure, match=f"SIGABRT(?s:.*){CONFLICT}"):
+        api("runtime_in_memory", name=function, executable=True)
+    assert api("runtime_in_memory", name=function, executable=False) == [
+        "ValueError", "the storage for the VM holds neither NULL nor a VM: initialise it"]
 
 
 def test_free_trampoline_inside(api):

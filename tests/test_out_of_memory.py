@@ -42,6 +42,15 @@ def test_debug_contexts_refused(call, form):
     assert pieces <= left <= pieces + IDLE + 8      # beside as many origins, the record and its frames
 
 
+@pytest.mark.parametrize("form", ATTACHING)
+def test_pending_stays_pending(call, form):
+    """In HPy's debug mode a callback that is refused for want of memory leaves an exception pending that was so before."""
+    refused, ran = 1, 2 + 1
+    found = call("with_pending", form)
+    assert (set(found) <= {refused, ran}, found[-1]) == (True, ran)
+    assert form != "trampoline/handle" or refused in found
+
+
 def test_no_page(call):
     """Each allocation of another page of trampolines fails once: MemoryError that says so, and nothing is left behind."""
     said, left, asked, again = call("page", "trampoline/plain", entries=ENTRIES)

@@ -6,19 +6,24 @@ test_out_of_memory.py and by the counts of the probes.
 """
 
 import dataclasses
+import fnmatch
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
 from lab_tree import copy_tree
-from run_in_worker import FORMS, SCRIPTS, TOP, Worker, compile_helper
+from run_in_worker import FORMS, SCRIPTS, TOP, Worker, compile_helper, compile_runtime
 
 from lab import builder, catalogue, conformance, probes, spec, targets
 from lab.environment import find_compiler
 
 SANITIZE = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer")
 UNDER_HELGRIND = ("enter_leave/ambient", "enter_leave/token", "trampoline/handle", "hpyvm/value")
+OF_PROGRAM, OF_LIBRARY = "obj:*/python3*", "obj:*/libpython3*"
+HELGRINDED = ("foreign_thread", "released_thread", "end_waits", "while_finalizing", "daemon_while_finalizing")
+WHOLE = bool(os.environ.get("LAB_HELGRIND"))        # each of those probes by each of those forms, and not by one: minutes
 LIMIT_S = 120.0
 NOT_SANITIZED = ("ten_thousand_threads", "hundred_interpreters")     # they look at memory, which AddressSanitizer holds back
 
@@ -77,20 +82,26 @@ def test_freeing_under_address_and_undefined(interpreter, sanitized, function, a
                 else 8192) == answer
 
 
-@pytest.fixture(scope="module")
-def under_helgrind(interpreter, tmp_path_factory):
-    """(interpreter, folder): an interpreter that runs in helgrind, and where each of its processes leaves what was found."""
-    if not os.environ.get("LAB_HELGRIND"):
-        pytest.skip("takes minutes, and what it says of CPython varies with the load: LAB_HELGRIND=1 asks for it")
+@pytest.fixture
+def under_helgrind(interpreter, for_helgrind, tmp_path):
+    """(interpreter, libraries, folder): an interpreter that runs in helgrind, what was built for that, and where each of its
+    processes leaves what was found."""
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         pytest.skip("valgrind is missing: apt-get install valgrind")
-    folder = tmp_path_factory.mktemp("helgrind")
-    python = folder / "python"
+    python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nexec {valgrind} --tool=helgrind --suppressions={TOP / "tests" / "helgrind.supp"} '
-                      f'--num-callers=30 --log-file={folder}/%p.log {interpreter.path} "$@"\n')
+                      f'--num-callers=30 --log-file={tmp_path}/%p.log {interpreter.path} "$@"\n')
     python.chmod(0o755)
-    return dataclasses.replace(interpreter, path=python), folder
+    return dataclasses.replace(interpreter, path=python), for_helgrind, tmp_path
+
+
+@pytest.fixture(scope="module")
+def for_helgrind(interpreter, libraries, tmp_path_factory):
+    """Everything, with a runtime half that tells helgrind which words its threads share without a lock."""
+    output = tmp_path_factory.mktemp("helgrind") / libraries.runtimes[interpreter.tag].name
+    compile_runtime(output, interpreter, "-DHPYLAB_HELGRIND")
+    return dataclasses.replace(libraries, runtimes={interpreter.tag: output})
 
 
 def findings(folder):
@@ -101,24 +112,51 @@ def findings(folder):
             for part in text.split("----------------------------------------------------------------")[1:]]
 
 
-@pytest.mark.parametrize("probe", ["foreign_thread", "released_thread"])
-def test_threads_under_helgrind(under_helgrind, libraries, probe):
-    """Helgrind sees no data race and no wrong lock order in the runtime half, on foreign threads and on Python's own."""
-    interpreter, folder = under_helgrind
+def test_suppressions_are_of_cpython_alone(libraries, interpreter):
+    """What names the program is there for the shared library too, and nothing names what the lab built."""
+    text = (TOP / "tests" / "helgrind.supp").read_text()
+    entries = [[line.strip() for line in entry.splitlines()] for entry in re.findall(r"^{\n(.*?)^}", text, re.M | re.S)]
+    named = {name: lines for name, *lines in entries}
+    for name, lines in named.items():
+        if OF_PROGRAM in lines:
+            assert named[f"{name}_in_libpython"] == [line.replace(OF_PROGRAM, OF_LIBRARY) for line in lines]
+    objects = {line.partition(":")[2] for lines in named.values() for line in lines if line.startswith("obj:")}
+    built = [libraries.runtimes[interpreter.tag], libraries.native, *libraries.arms.values(), *libraries.drivers.values()]
+    assert len(objects) == 3
+    assert [(path, pattern) for path in built for pattern in objects
+            if fnmatch.fnmatchcase(f"/checkout/{path.relative_to(TOP)}", pattern)] == []
+
+
+@pytest.mark.parametrize("probe", HELGRINDED)
+def test_threads_under_helgrind(under_helgrind, probe):
+    """Helgrind sees no data race and no wrong lock order in the runtime half: on foreign threads and on Python's own, and while
+    an interpreter or the process ends under them."""
+    interpreter, libraries, folder = under_helgrind
+    forms = UNDER_HELGRIND if WHOLE else [UNDER_HELGRIND[HELGRINDED.index(probe) % len(UNDER_HELGRIND)]]
     arms = catalogue.arms(TOP)
-    outcomes = conformance.check([probes.read()[probe]], {name: arms[name] for name in UNDER_HELGRIND}, interpreter,
-                                 libraries, {**os.environ, "PYTHONMALLOC": "malloc"}, limit_s=LIMIT_S,
-                                 only={"policy": ["attach"]})
-    assert [(each.arm, each.outcome) for each in outcomes] == [(name, "ok") for name in UNDER_HELGRIND]
+    outcomes = conformance.check([probes.read()[probe]], {name: arms[name] for name in forms}, interpreter, libraries,
+                                 {**os.environ, "PYTHONMALLOC": "malloc"}, limit_s=LIMIT_S,
+                                 only={"policy": ["attach"], "mode": ["universal"]})
+    assert [(each.arm, each.unexpected, each.outcome == "n/a") for each in outcomes] == [(name, False, False) for name in forms]
     assert findings(folder) == []
 
 
-def test_freeing_under_helgrind(under_helgrind, libraries, tmp_path):
+@pytest.mark.parametrize("form", UNDER_HELGRIND if WHOLE else ["enter_leave/token"])
+def test_contention_under_helgrind(under_helgrind, form):
+    """Nor where many threads come and go at the same time."""
+    interpreter, libraries, folder = under_helgrind
+    Worker(interpreter, libraries, LIMIT_S, PYTHONMALLOC="malloc")("threads.crowded", form, count=16)
+    assert findings(folder) == []
+
+
+def test_freeing_under_helgrind(under_helgrind, tmp_path):
     """Nor where a trampoline is freed while threads are inside of it or on their way in."""
-    interpreter, folder = under_helgrind
+    interpreter, libraries, folder = under_helgrind
     call = Worker(interpreter, libraries, LIMIT_S, PYTHONMALLOC="malloc")
     entries = ["register_context", *(each.implementation for each in spec.table_functions(TOP))]
-    ran, refused = call("forms.free_trampoline_on_the_way", entries=entries, extension=call.arm("enter_leave/token"), rounds=5,
-                       microseconds=400_000, helper=str(compile_helper(tmp_path / "threads.so", SCRIPTS / "native_threads.c")))
-    assert ran + refused == 5
+    rounds = 5 if WHOLE else 2
+    ran, refused = call("forms.free_trampoline_on_the_way", entries=entries, extension=call.arm("enter_leave/token"),
+                        rounds=rounds, microseconds=400_000,
+                        helper=str(compile_helper(tmp_path / "threads.so", SCRIPTS / "native_threads.c")))
+    assert ran + refused == rounds
     assert findings(folder) == []

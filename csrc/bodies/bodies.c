@@ -158,7 +158,7 @@ static int64_t nest_left(HPyContext *ctx, HPy captured, void *data, int64_t arg)
 
 /* With [arg] 0: whether an exception is pending, which is left as it is. Else set ValueError and call back through the
    native_run at [data] with 0, for [arg] 2 with Python execution left around that; the sum of 2 for an exception that was
-   pending inside and 1 for one that is pending afterwards, where it is cleared. */
+   pending inside (nothing, where that was refused) and 1 for ValueError that is pending afterwards. It is cleared. */
 static int64_t pending(HPyContext *ctx, HPy captured, void *data, int64_t arg)
 {
     (void)captured;
@@ -170,12 +170,12 @@ static int64_t pending(HPyContext *ctx, HPy captured, void *data, int64_t arg)
     HPyThreadState left;
     if (arg == 2)
         left = HPy_LeavePythonExecution(ctx);
-    int status = run->call(run->closure, 0, &inside);
+    run->call(run->closure, 0, &inside);
     if (arg == 2)
         HPy_ReenterPythonExecution(ctx, left);
     int after = HPyErr_ExceptionMatches(ctx, ctx->h_ValueError) != 0;
     HPyErr_Clear(ctx);
-    return status == 0 ? 2 * inside + after : 0;
+    return 2 * inside + after;
 }
 
 static const struct {

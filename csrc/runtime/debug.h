@@ -98,8 +98,9 @@ struct hpyrt_lease {
     bool open;
     hpyrt_debugged_thread *thread;
     hpyrt_view *view;
-    PyObject *pending;          /* the type of the exception that was pending at the acquisition; borrowed, to be compared */
-    bool told_lost;             /* EXCEPTION_LOST was reported */
+    PyObject *pending_type;     /* of the exception that was pending at the acquisition: references of its own, given back when */
+    PyObject *pending_value;    /* the lease ends in order */
+    bool told_lost;             /* that the exception was lost was reported */
     void *generation;           /* of HPy's debug handles; NULL in other flavours */
     uint64_t serial;
     hpyrt_site acquired, released;
@@ -127,8 +128,9 @@ hpyrt_lease *hpyrt_lease_of(const HPyContext *ctx);
 /* The real context behind [ctx]; [ctx] itself where it is no lease. For whoever remembers a context. */
 HPyContext *hpyrt_original_context(HPyContext *ctx);
 
-/* Tell of every lease that the calling thread left open in the interpreter of [view], in any for NULL, innermost first, and
-   close them. Whether to go on: there was none, or a hook. */
+/* Tell of every lease that the calling thread left open, innermost first, and close them: for NULL all, else those that were
+   acquired in the interpreter of [view]. A helper's is not among those: it may still return, as where Python code calls what
+   atexit would. Whether to go on: there was none, or a hook. */
 bool hpyrt_tell_left_open(hpyrt_misuse misuse, const hpyrt_view *view);
 
 /* Something that is still open: an acquisition or an object. */
@@ -153,9 +155,24 @@ HPyContext *hpyrt_debug_given(const char *function, HPyContext *ctx);
 HPyContext *hpyrt_debug_helper_begins(HPyContext *ctx, void (**helper)(void));
 void hpyrt_debug_helper_ends(HPyContext *ctx);
 
+/* ---- debug_exceptions.c */
+
+/* Note in [lease], which begins, what is pending. Attached, as for all of these. */
+void hpyrt_note_pending(hpyrt_lease *lease);
+void hpyrt_forget_pending(hpyrt_lease *lease);
+
+/* Whether the exception that was pending when [lease] began is pending now. */
+bool hpyrt_is_still_pending(const hpyrt_lease *lease);
+
+/* That exception is lost, which is told once. */
+void hpyrt_note_lost(hpyrt_lease *lease);
+
+/* Whether the function of HPy at [offset] loses an exception that is pending whatever it is given, and [*how] to say so. */
+bool hpyrt_loses_pending(size_t offset, hpyrt_misuse *how);
+
 /* ---- debug_objects.c */
 
-/* What a proposal made. */
+/* What a proposal made, known by its bytes. A structure has no padding: the wrappers assert that. */
 typedef struct hpyrt_object hpyrt_object;
 struct hpyrt_object {
     unsigned char bytes[32];

@@ -31,7 +31,7 @@ static void note_state(hpyrt_lease *lease)
     lease->view = hpyrt_current_view();
     hpyrt_debug_watch_interpreter(lease->view);
     hpyrt_debug_deliver();
-    lease->pending = PyErr_Occurred();
+    hpyrt_note_pending(lease);
     /* HPy does not say on which context a handle was made. Inside of a method there is another one, of which handles may well
        stay open; where the thread came from outside there is none */
     bool is_first = lease->below == NULL && (hpyrt_this_thread->top[-1].kind & FRAME_ATTACHED) != 0;
@@ -39,11 +39,25 @@ static void note_state(hpyrt_lease *lease)
         lease->generation = hpyrt_new_generation();
 }
 
+/* An exception in the place of the caller's is told as the loss of that one, unless that was told before. */
+static void check_pending_at_end(const char *function, hpyrt_lease *lease)
+{
+    bool was_pending = lease->pending_type != NULL;
+    if (was_pending && hpyrt_is_still_pending(lease))
+        return;
+    PyObject *pending = PyErr_Occurred();
+    if (was_pending && !lease->told_lost) {
+        hpyrt_note_lost(lease);
+        report(HPYRT_EXCEPTION_DROPPED, function, lease, NULL);
+    } else if (pending != NULL) {
+        report(HPYRT_RELEASED_RAISING, function, lease, ((PyTypeObject *)pending)->tp_name);
+    }
+}
+
 static void check_state(const char *function, hpyrt_lease *lease)
 {
-    PyObject *pending = PyErr_Occurred();
-    if (pending != NULL && pending != lease->pending)
-        report(HPYRT_RELEASED_RAISING, function, lease, ((PyTypeObject *)pending)->tp_name);
+    check_pending_at_end(function, lease);
+    hpyrt_forget_pending(lease);
     char text[256];
     void *generation = lease->generation;
     lease->generation = NULL;
@@ -164,7 +178,7 @@ void hpyrt_debug_helper_ends(HPyContext *ctx)
 {
     hpyrt_debugged_thread *me = hpyrt_debugged();
     hpyrt_lease *lease = hpyrt_lease_of(ctx);
-    while (me->top != lease) {
+    while (me->top != NULL && me->top != lease) {
         hpyrt_lease *left = me->top;
         report(HPYRT_LEFT_OPEN_BY_HELPER, me->calls->function, left, NULL);
         me->top = left->below;
@@ -179,28 +193,13 @@ void hpyrt_debug_helper_ends(HPyContext *ctx)
 
 /* ---- use */
 
-/* The functions that run Python whatever they are given, and so lose an exception that is pending. */
-static const size_t runs_python[] = {
-#define SLOT(field) offsetof(HPyContext, field)
-    SLOT(ctx_CallTupleDict), SLOT(ctx_Call), SLOT(ctx_CallMethod), SLOT(ctx_Import_ImportModule), SLOT(ctx_GetAttr),
-    SLOT(ctx_GetAttr_s), SLOT(ctx_HasAttr), SLOT(ctx_HasAttr_s), SLOT(ctx_SetAttr), SLOT(ctx_SetAttr_s), SLOT(ctx_GetItem),
-    SLOT(ctx_GetItem_i), SLOT(ctx_GetItem_s), SLOT(ctx_SetItem), SLOT(ctx_SetItem_i), SLOT(ctx_SetItem_s), SLOT(ctx_Contains),
-    SLOT(ctx_Length), SLOT(ctx_Repr), SLOT(ctx_Str), SLOT(ctx_ASCII), SLOT(ctx_Bytes), SLOT(ctx_RichCompare),
-    SLOT(ctx_RichCompareBool), SLOT(ctx_Hash), SLOT(ctx_IsTrue), SLOT(ctx_Add), SLOT(ctx_Subtract), SLOT(ctx_Multiply),
-    SLOT(ctx_TrueDivide), SLOT(ctx_EvalCode), SLOT(ctx_Compile_s),
-#undef SLOT
-};
-
 static void check_pending(hpyrt_lease *lease, uintptr_t offset)
 {
-    if (lease->pending == NULL || lease->told_lost || PyErr_Occurred() == NULL)
+    hpyrt_misuse how;
+    if (lease->pending_type == NULL || lease->told_lost || !hpyrt_loses_pending(offset, &how) || !hpyrt_is_still_pending(lease))
         return;
-    for (size_t i = 0; i < sizeof runs_python / sizeof *runs_python; i++)
-        if (offset == runs_python[i]) {
-            lease->told_lost = true;
-            report(HPYRT_EXCEPTION_LOST, "an HPy function", lease, NULL);
-            return;
-        }
+    hpyrt_note_lost(lease);
+    report(how, "an HPy function", lease, NULL);
 }
 
 /* Whether the calling thread may use [lease] for the function at [offset]; where not, that was reported. */

@@ -240,7 +240,7 @@ bool hpyrt_tell_left_open(hpyrt_misuse misuse, const hpyrt_view *view)
     hpyrt_lease **place = &hpyrt_debugged()->top;
     while (*place != NULL) {
         hpyrt_lease *lease = *place;
-        if (view != NULL && lease->view != view) {
+        if (view != NULL && (lease->view != view || lease->kind == LEASE_CALL)) {
             place = &lease->below;
             continue;
         }

@@ -129,12 +129,6 @@ static hpyrt_object look_up(const void *bytes, size_t size)
     return copy;
 }
 
-/* A structure by value may have been made in another way, and has padding: of those nothing is asked. */
-static bool is_known_by_its_bytes(size_t size)
-{
-    return size == sizeof(void *);
-}
-
 int hpyrt_debug_used(const char *function, const void *object, size_t size)
 {
     if (size == 0)
@@ -143,7 +137,7 @@ int hpyrt_debug_used(const char *function, const void *object, size_t size)
         report(HPYRT_OBJECT_UNSET, function, NULL, NULL);
         return -1;
     }
-    if (!is_known_by_its_bytes(size))
+    if (size > sizeof ((hpyrt_object *)0)->bytes)       /* which hpyrt_debug_created does not keep */
         return 0;
     hpyrt_object known = look_up(object, size);
     if (known.size != 0 && known.open)

@@ -153,8 +153,6 @@ PyMethodDef hpyrt_debug_methods[] = {
 
 /* ---- the end of an interpreter */
 
-#define VIEWS 4096
-
 static PyObject *at_exit(PyObject *self, PyObject *unused)
 {
     (void)self;
@@ -168,23 +166,11 @@ static PyObject *at_exit(PyObject *self, PyObject *unused)
 
 static PyMethodDef at_exit_definition = {"hpylab_debug_at_exit", at_exit, METH_NOARGS, NULL};
 
-/* Whether [view] is seen for the first time. The interpreters of a process share one GIL here, as HPy demands. */
-static bool is_new(const hpyrt_view *view)
-{
-    static const hpyrt_view *seen[VIEWS];
-    static int count;
-    for (int i = count - 1; i >= 0; i--)
-        if (seen[i] == view)
-            return false;
-    if (count < VIEWS)
-        seen[count++] = view;
-    return count < VIEWS;
-}
-
 void hpyrt_debug_watch_interpreter(hpyrt_view *view)
 {
-    if (view == NULL || !is_new(view))
+    if (view == NULL || view->is_watched)
         return;
+    view->is_watched = true;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyObject *module = PyImport_ImportModule("atexit");

@@ -27,6 +27,8 @@
       "re-enter Python execution first, or acquire a context") \
     X(EXCEPTION_LOST, "Python was called with an exception pending since before the acquisition", \
       "call no Python there (a destructor, for instance): the pending exception gets lost, and HPy cannot set it aside") \
+    X(EXCEPTION_DROPPED, "an exception that was pending since before the acquisition was cleared or replaced", \
+      "leave it as it is, and raise nothing there: it is the caller's, and HPy cannot set it aside") \
     X(HANDLE_ESCAPED, "a handle that was opened inside the acquisition is still open at its release", \
       "close it before the release, or keep the object in an HPyField or an HPyGlobal") \
     X(IN_TRAVERSE, "a context was acquired inside a tp_traverse", \

@@ -1,6 +1,6 @@
 /* Compiled into a runtime half for tests, with -Dmalloc=exposed_malloc: what it keeps to itself, and memory that runs out. */
 #undef malloc
-#include "runtime.h"
+#include "debug.h"
 
 #include <stdlib.h>
 
@@ -33,4 +33,16 @@ EXPOSED int64_t exposed_contexts(void)
 EXPOSED int exposed_in_traverse(void)
 {
     return hpyrt_in_traverse();
+}
+
+/* Have the debug mode look after [count] interpreters, twice each: all in the calling thread's. 0, or -1 without memory. */
+EXPOSED int exposed_watch(int64_t count)
+{
+    hpyrt_view *views = (calloc)((size_t)count, sizeof *views);
+    if (views == NULL)
+        return -1;
+    for (int64_t i = 0; i < 2 * count; i++)
+        hpyrt_debug_watch_interpreter(&views[i % count]);
+    free(views);
+    return 0;
 }

@@ -6,11 +6,13 @@
 #define Py_BUILD_CORE 1         /* as internals.c has it; Python.h is read once */
 #include <Python.h>
 #undef Py_BUILD_CORE
+#include <hpy.h>
 
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* Whether the next one fails; counts them. In faults.c, one copy for the library. */
@@ -25,6 +27,7 @@ __attribute__((visibility("hidden"))) void faults_freed(void *memory);
 #define free(memory) faults_free(memory)
 #define mmap(...) (faults_next() ? MAP_FAILED : mmap(__VA_ARGS__))
 #define mprotect(...) (faults_next() ? -1 : mprotect(__VA_ARGS__))
+#define HPy_FromPyObject(ctx, object) faults_handle(ctx, object)
 #define pthread_setspecific(key, value) faults_setspecific(key, value)
 #define pthread_mutex_init(...) (faults_next() ? ENOMEM : pthread_mutex_init(__VA_ARGS__))
 #ifndef PYPY_VERSION
@@ -39,6 +42,15 @@ static inline int faults_setspecific(pthread_key_t key, const void *value)
         return ENOMEM;
     has_room = 1;
     return (pthread_setspecific)(key, value);
+}
+
+/* Of HPy's contexts those of the debug mode alone allocate for a handle. */
+static inline HPy faults_handle(HPyContext *ctx, PyObject *object)
+{
+    if (strstr(ctx->name, "Debug Mode") == NULL || !faults_next())
+        return (HPy_FromPyObject)(ctx, object);
+    PyErr_NoMemory();
+    return HPy_NULL;
 }
 
 static inline void *faults_realloc(void *memory, size_t size)

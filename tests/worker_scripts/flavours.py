@@ -96,6 +96,30 @@ def crowd(libraries, arm, extension, mode, count, depth):
     return run.checksum, run.raised
 
 
+def borrowed(libraries, arm, extension):
+    """Where the contexts are that bodies get in debug mode: twice here, then inside of an HPy call that a body makes; and twice
+    on each of two threads that live at once."""
+    subject = subject_in(libraries, arm, "debug", extension)
+    inside, on_threads, both = [], [], threading.Barrier(2)
+    by_turns = [context(subject), context(subject)]
+    subject.run("python", function=lambda number: inside.append(context(subject)) or number)
+
+    def ask():
+        found = []
+        for _ in range(2):
+            both.wait()
+            found.append(context(subject))
+        both.wait()
+        on_threads.append(found)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return by_turns, inside, on_threads
+
+
 def in_a_large_thread(function):
     """What function() returns, on a thread with a stack of 1 GiB and no limit of Python's in the way."""
     answers = []

@@ -5,6 +5,7 @@ import faulthandler
 import gc
 import importlib.machinery
 import importlib.util
+import mmap
 import resource
 import threading
 import time
@@ -167,6 +168,23 @@ def two_runtimes(libraries, entries, extension, other, name):
     faulthandler.disable()      # whose dump of the C stack would push the message out of the last words
     answers.append(second.call(name, INT, storage))
     return answers
+
+
+def runtime_in_memory(libraries, entries, extension, name, executable):
+    """Ask for the VM into a storage whose functions lie in memory that is no library's, and may be executed or not."""
+    lab = Lab(libraries)
+    Arm(lab, extension)
+    api, page = Api(lab, entries), mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    at = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    if executable:
+        mprotect = ctypes.CDLL(None, use_errno=True).mprotect
+        mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        if mprotect(at, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC) != 0:
+            raise OSError(ctypes.get_errno(), "mprotect")
+    vm = (ctypes.c_void_p * 3)(0x5eed00, at, at + 16)
+    storage = ctypes.byref(ctypes.c_void_p(ctypes.addressof(vm))) if name == "GetVM" else vm
+    faulthandler.disable()
+    return failure(api.call, name, INT, storage)
 
 
 # ---- freeing while somebody is inside ----

@@ -1,5 +1,7 @@
 """Wrong uses in a process of their own, with csrc/probes/wrong_uses/; a report ends the process unless it is caught here."""
 
+import atexit
+import ctypes
 import gc
 import os
 import sys
@@ -17,10 +19,11 @@ def load(libraries, extension, mode="universal"):
 
 
 def do(libraries, extension, what, way="enter_leave/ambient", mode="universal"):
-    """Do it; then give back what was made."""
+    """Do it, which answers what it saw; then give back what was made."""
     _, module = load(libraries, extension, mode)
-    module.do(what, way)
+    seen = module.do(what, way)
     module.stop()
+    return seen
 
 
 def left(libraries, extension, what, at="interpreter"):
@@ -46,6 +49,17 @@ def with_hook(libraries, extension, deeds, way="enter_leave/ambient", mode="univ
     module.do("correct", way)
     module.stop()
     return found
+
+
+def counted(libraries, extension, what, way="enter_leave/ambient"):
+    """What it saw, and the reports that a hook gets of it."""
+    lab, module = load(libraries, extension)
+    reports = []
+    lab.runtime.debug_on_misuse(reports.append)
+    seen = module.do(what, way)
+    lab.runtime.debug_on_misuse(None)
+    module.stop()
+    return seen, reports
 
 
 def raised(module, what, way="enter_leave/ambient"):
@@ -84,6 +98,15 @@ def stays_inside(libraries, extension, words):
     _, module = load(libraries, extension)
     os.dup2(os.open(words, os.O_WRONLY | os.O_CREAT), 2)
     module.do("stays_inside", "enter_leave/token")
+
+
+def watched(libraries, runtime, count):
+    """How many more functions atexit is to call once [count] interpreters came into the debug mode's sight."""
+    lab = Lab(dict(libraries, runtime=runtime))
+    watch = ctypes.PyDLL(lab.runtime.__file__).exposed_watch
+    watch.argtypes = (ctypes.c_int64,)
+    before = atexit._ncallbacks()
+    return watch(count), atexit._ncallbacks() - before
 
 
 def traverse(libraries, extension):

@@ -91,6 +91,28 @@ def deeper(libraries, runtime, extension):
     return refused, works, depth, faults.alive() - before
 
 
+def with_pending(libraries, runtime, extension):
+    """In HPy's debug mode, a callback inside of a body that has set an exception, with each allocation of the two failing in turn:
+    what the body found each time that it ran."""
+    lab = Lab(dict(libraries, runtime=runtime))
+    arm = Arm(lab, dict(extension, mode="debug"))
+    faults, found = Faults(runtime), []
+    for count in range(MOST):
+        run = lab.new_run()
+        run.arg, run.loops, run.size = 1, 1, 1
+        faults.fail_after(count)
+        try:
+            arm.drive(lab.native_address("native_call_loop"), run, "pending", lab.address(run))
+            found += [] if run.refused else [run.checksum]
+        except MemoryError:     # to bind it
+            pass
+        asked = faults.asked()
+        faults.fail_after(-1)
+        if asked <= count:
+            break
+    return found
+
+
 def page(libraries, runtime, extension, entries):
     """The first trampoline of another page, with each allocation failing in turn: what was said, the memory each left behind,
     how many allocations it made at last, and whether those of the page before can be freed and had again."""

@@ -8,6 +8,7 @@ import threading
 import time
 
 from binding import CALL, Thread, while_bound
+from crowd import crowd
 from probing import LEAVE, interpreter_id, settled, thread_state, thread_states, where
 
 
@@ -54,6 +55,11 @@ def short_threads(subject, count):
     size = resident_bytes()
     checksum = batch(count)
     return checksum, before, settled(before), resident_bytes() - size
+
+
+def crowded(subject, count):
+    """[count] foreign threads that call back at the same time, twice, look at where they are, and end."""
+    crowd(subject, count)
 
 
 def end_while_joined(subject, helper):

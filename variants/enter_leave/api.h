@@ -52,7 +52,8 @@ struct _HPyContextReference_s {
 
 /* Make a reference to the interpreter of [ctx] and to the kind of context that [ctx] is (universal, debug, trace). The caller
    owns it and gives it to HPyContextReference_Close; it does not keep the interpreter alive. Returns NULL with an exception
-   set on [ctx] when there is no memory, or none can be made here. */
+   set on [ctx]: MemoryError when there is no memory, RuntimeError when none can be made here (the runtime was not initialised
+   in this interpreter, or the kind of context that [ctx] is cannot be handed out). */
 HPyLab_API(token, CREATE, TABLE)
 HPyContextReference HPy_GetContextReference(HPyContext *ctx);
 

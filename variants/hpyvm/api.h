@@ -25,7 +25,8 @@ struct _HPyVM_s {
 
    [*storage] must be NULL or what an earlier call left there. A VM of another runtime is a conflict that ends the process
    with a message; what is no VM at all is refused. Returns 0, or -1 with an exception set on [ctx]
-   (ValueError for what is none) and [*storage] untouched. It is an error to call this outside of module initialisation. */
+   (ValueError for what is none, or a [storage] that is NULL; RuntimeError where the kind of context that [ctx] is cannot be
+   handed out) and [*storage] untouched. It is an error to call this outside of module initialisation. */
 HPyLab_API(pointer, CREATE, TABLE)
 int HPy_GetVM(HPyContext *ctx, HPyVM **storage);
 

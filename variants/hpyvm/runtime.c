@@ -6,7 +6,9 @@
 #include "autogen_context.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <link.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -97,10 +99,31 @@ static int lies_in(struct dl_phdr_info *library, size_t size, void *wanted)
     return 0;
 }
 
+/* Whether [address] may be executed, by what the kernel says of the process: also what lies in no library, such as code that was
+   compiled at run time. False where it does not say. */
+static bool is_executable(uintptr_t address)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512], mode[5];
+    uintptr_t begin, end;
+    bool found = false;
+    while (maps != NULL && !found && fgets(line, sizeof line, maps) != NULL)
+        found = sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s", &begin, &end, mode) == 3 && address >= begin && address < end
+                && mode[2] == 'x';
+    if (maps != NULL)
+        fclose(maps);
+    return found;
+}
+
+static bool is_code(uintptr_t address)
+{
+    return dl_iterate_phdr(lies_in, &address) != 0 || is_executable(address);
+}
+
 /* Whether both functions are code of this process: what another runtime's are, and garbage is not. */
 static bool are_functions(uintptr_t open, uintptr_t close)
 {
-    return dl_iterate_phdr(lies_in, &open) != 0 && dl_iterate_phdr(lies_in, &close) != 0;
+    return is_code(open) && is_code(close);
 }
 
 /* Decide about what a storage holds already: [data] and the two functions. 0: this runtime's; it does not return for another

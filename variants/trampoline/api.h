@@ -24,8 +24,9 @@ typedef void *(*HPyContextHelper)(HPyContext *ctx, void *arg);
 HPyLab_API(plain, CALL, POINTER)
 typedef void *(*HPyContextTrampoline)(HPyContextHelper helper, void *arg);
 
-/* Make a trampoline. The caller owns it and gives it to HPyContextTrampoline_Free. Returns NULL with an exception set on [ctx]
-   when there is no room for another. */
+/* Make a trampoline. The caller owns it and gives it to HPyContextTrampoline_Free. Returns NULL with an exception set on [ctx]:
+   MemoryError when there is no room for another, RuntimeError when none can be made here (the runtime was not initialised in
+   this interpreter, or the kind of context that [ctx] is cannot be handed out). */
 HPyLab_API(plain, CREATE, TABLE)
 HPyContextTrampoline HPy_GetContextTrampoline(HPyContext *ctx);
 
@@ -49,8 +50,8 @@ typedef void *(*HPyHandleHelper)(HPyContext *ctx, HPy handle, void *arg);
 HPyLab_API(handle, CALL, POINTER)
 typedef void *(*HPyHandleTrampoline)(HPyHandleHelper helper, void *arg);
 
-/* Make a trampoline that owns a strong reference to the object of [h]; the caller keeps [h]. Returns NULL with an exception
-   set on [ctx]: ValueError for HPy_NULL, or when there is no room for another. */
+/* As HPy_GetContextTrampoline, but the trampoline owns a strong reference to the object of [h]; the caller keeps [h] and gives
+   the trampoline to HPyHandleTrampoline_Free. Returns NULL also for HPy_NULL, with ValueError set on [ctx]. */
 HPyLab_API(handle, CREATE, TABLE)
 HPyHandleTrampoline HPy_GetHandleTrampoline(HPyContext *ctx, HPy h);
 
@@ -70,7 +71,7 @@ int HPyHandleTrampoline_Free(HPyContext *ctx, HPyHandleTrampoline trampoline);
 HPyLab_API(checked, CALL, POINTER)
 typedef int (*HPyCheckedTrampoline)(HPyContextHelper helper, void *arg, void **result);
 
-/* As HPy_GetContextTrampoline. */
+/* As HPy_GetContextTrampoline; the trampoline is given to HPyCheckedTrampoline_Free. */
 HPyLab_API(checked, CREATE, TABLE)
 HPyCheckedTrampoline HPy_GetCheckedTrampoline(HPyContext *ctx);
 

@@ -35,9 +35,20 @@ static void *enter_plain(HPyContextHelper helper, void *arg, void *unpassed, hpy
     return result;
 }
 
-static void *enter_with_handle(HPyHandleHelper helper, void *arg, void *unpassed, hpyrt_slot *slot)
+/* As HPy_FromPyObject, in the debug flavour, the only one to allocate for a handle: without memory HPy sets MemoryError, whatever
+   was pending. Here that stays pending. */
+static HPy debug_handle(HPyContext *ctx, PyObject *object)
 {
-    (void)unpassed;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    HPy handle = HPy_FromPyObject(ctx, object);
+    PyErr_Restore(type, value, traceback);
+    return handle;
+}
+
+static inline __attribute__((always_inline)) void *call_with_handle(HPyHandleHelper helper, void *arg, hpyrt_slot *slot,
+                                                                    bool in_debug)
+{
     hpyrt_origin *origin = slot->data;
     if (helper == NULL)
         return NULL;
@@ -45,14 +56,25 @@ static void *enter_with_handle(HPyHandleHelper helper, void *arg, void *unpassed
     if (ctx == NULL)
         return NULL;
     void *result = NULL;
-    HPy handle = HPy_FromPyObject(ctx, origin->captured);
-    if (!HPy_IsNull(handle)) {
+    HPy handle = in_debug ? debug_handle(ctx, origin->captured) : HPy_FromPyObject(ctx, origin->captured);
+    if (!in_debug || !HPy_IsNull(handle)) {     /* elsewhere it is the object itself, or a place in a list */
         result = helper(ctx, handle, arg);
         HPy_Close(ctx, handle);
-    } else
-        HPyErr_Clear(ctx);      /* no memory for a handle: a refusal, and nothing stays pending */
+    }
     hpyrt_leave(origin);
     return result;
+}
+
+static void *enter_with_handle(HPyHandleHelper helper, void *arg, void *unpassed, hpyrt_slot *slot)
+{
+    (void)unpassed;
+    return call_with_handle(helper, arg, slot, false);
+}
+
+static void *enter_with_debug_handle(HPyHandleHelper helper, void *arg, void *unpassed, hpyrt_slot *slot)
+{
+    (void)unpassed;
+    return call_with_handle(helper, arg, slot, true);
 }
 
 static int enter_checked(HPyContextHelper helper, void *arg, void **result, hpyrt_slot *slot)
@@ -121,7 +143,9 @@ static HPyHandleTrampoline make_with_handle(HPyContext *ctx, hpyrt_policy policy
         HPyErr_SetString(ctx, ctx->h_ValueError, "the handle for a trampoline to own is HPy_NULL");
         return NULL;
     }
-    return (HPyHandleTrampoline)make(ctx, (void (*)(void))enter_with_handle, policy, h);
+    bool in_debug = hpyrt_flavour_of(ctx) == HPYRT_DEBUG;       /* told here, for a call to be as short as can be */
+    void *(*code)(HPyHandleHelper, void *, void *, hpyrt_slot *) = in_debug ? enter_with_debug_handle : enter_with_handle;
+    return (HPyHandleTrampoline)make(ctx, (void (*)(void))code, policy, h);
 }
 
 HPyContextTrampoline ctx_GetContextTrampoline(HPyContext *ctx)

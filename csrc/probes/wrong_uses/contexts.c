@@ -176,14 +176,102 @@ static void used_detached(HPyContext *ctx, const way *by)
     by->release(mine);
 }
 
-static void exception_lost(HPyContext *ctx, const way *by)
+/* An acquisition that begins with TypeError pending and loses it by [lose]; at its release nothing is pending. */
+static void lose_pending(HPyContext *ctx, const way *by, void (*lose)(HPyContext *ctx))
 {
-    HPyErr_SetString(ctx, ctx->h_ValueError, "pending since before");
+    HPyErr_SetString(ctx, ctx->h_TypeError, "pending since before");
     HPyContext *mine = by->acquire();
-    HPy module = HPyImport_ImportModule(mine, "sys");
+    lose(mine);
     HPyErr_Clear(ctx);
-    HPy_Close(mine, module);
     by->release(mine);
+}
+
+static void import_module(HPyContext *ctx)
+{
+    HPy module = HPyImport_ImportModule(ctx, "sys");
+    if (!HPy_IsNull(module))
+        HPy_Close(ctx, module);
+}
+
+static void clear_exception(HPyContext *ctx) { HPyErr_Clear(ctx); }
+static void raise_another(HPyContext *ctx) { HPyErr_SetString(ctx, ctx->h_ValueError, "raised in the body"); }
+
+static void exception_lost(HPyContext *ctx, const way *by) { lose_pending(ctx, by, import_module); }
+static void exception_cleared(HPyContext *ctx, const way *by) { lose_pending(ctx, by, clear_exception); }
+static void exception_replaced(HPyContext *ctx, const way *by) { lose_pending(ctx, by, raise_another); }
+
+/* By another TypeError, of a function that does so for some of what it may be given. */
+static void exception_replaced_inside(HPyContext *ctx, const way *by)
+{
+    HPyErr_SetString(ctx, ctx->h_TypeError, "pending since before");
+    HPyContext *mine = by->acquire();
+    HPyLong_AsInt64_t(mine, mine->h_None);
+    by->release(mine);
+    HPyErr_Clear(ctx);
+}
+
+/* By one function of HPy after the other. */
+
+#define CALLS_OF_TWO(X) \
+    X(Add) X(Subtract) X(Multiply) X(MatrixMultiply) X(FloorDivide) X(TrueDivide) X(Remainder) X(Divmod) X(Lshift) X(Rshift) \
+    X(And) X(Xor) X(Or) X(InPlaceAdd) X(InPlaceSubtract) X(InPlaceMultiply) X(InPlaceMatrixMultiply) X(InPlaceFloorDivide) \
+    X(InPlaceTrueDivide) X(InPlaceRemainder) X(InPlaceLshift) X(InPlaceRshift) X(InPlaceAnd) X(InPlaceXor) X(InPlaceOr) \
+    X(GetAttr) X(HasAttr) X(GetItem) X(Contains) X(DelItem)
+#define CALLS_OF_ONE(X) \
+    X(Length) X(Negative) X(Positive) X(Absolute) X(Invert) X(Index) X(Long) X(Float) X(IsTrue) X(Repr) X(Str) X(ASCII) X(Bytes) \
+    X(Hash)
+
+#define CALL_OF_TWO(name) static void lose_by_##name(HPyContext *ctx) { HPy_##name(ctx, ctx->h_None, ctx->h_None); }
+#define CALL_OF_ONE(name) static void lose_by_##name(HPyContext *ctx) { HPy_##name(ctx, ctx->h_None); }
+CALLS_OF_TWO(CALL_OF_TWO)
+CALLS_OF_ONE(CALL_OF_ONE)
+
+static void lose_by_power(HPyContext *ctx) { HPy_Power(ctx, ctx->h_None, ctx->h_None, ctx->h_None); }
+static void lose_by_power_in_place(HPyContext *ctx) { HPy_InPlacePower(ctx, ctx->h_None, ctx->h_None, ctx->h_None); }
+static void lose_by_get_s(HPyContext *ctx) { HPy_GetAttr_s(ctx, ctx->h_None, "a"); }
+static void lose_by_has_s(HPyContext *ctx) { HPy_HasAttr_s(ctx, ctx->h_None, "a"); }
+static void lose_by_set(HPyContext *ctx) { HPy_SetAttr(ctx, ctx->h_None, ctx->h_None, ctx->h_None); }
+static void lose_by_set_s(HPyContext *ctx) { HPy_SetAttr_s(ctx, ctx->h_None, "a", ctx->h_None); }
+static void lose_by_item_i(HPyContext *ctx) { HPy_GetItem_i(ctx, ctx->h_None, 0); }
+static void lose_by_item_s(HPyContext *ctx) { HPy_GetItem_s(ctx, ctx->h_None, "a"); }
+static void lose_by_set_item(HPyContext *ctx) { HPy_SetItem(ctx, ctx->h_None, ctx->h_None, ctx->h_None); }
+static void lose_by_set_item_i(HPyContext *ctx) { HPy_SetItem_i(ctx, ctx->h_None, 0, ctx->h_None); }
+static void lose_by_set_item_s(HPyContext *ctx) { HPy_SetItem_s(ctx, ctx->h_None, "a", ctx->h_None); }
+static void lose_by_del_item_i(HPyContext *ctx) { HPy_DelItem_i(ctx, ctx->h_None, 0); }
+static void lose_by_del_item_s(HPyContext *ctx) { HPy_DelItem_s(ctx, ctx->h_None, "a"); }
+static void lose_by_compare(HPyContext *ctx) { HPy_RichCompare(ctx, ctx->h_None, ctx->h_None, HPy_EQ); }
+static void lose_by_compare_bool(HPyContext *ctx) { HPy_RichCompareBool(ctx, ctx->h_None, ctx->h_True, HPy_EQ); }
+static void lose_by_call(HPyContext *ctx) { HPy_CallTupleDict(ctx, ctx->h_None, HPy_NULL, HPy_NULL); }
+static void lose_by_warning(HPyContext *ctx) { HPyErr_WarnEx(ctx, ctx->h_None, "a", 1); }
+static void lose_by_report(HPyContext *ctx) { HPyErr_WriteUnraisable(ctx, HPy_NULL); }
+static void lose_by_object(HPyContext *ctx) { HPyErr_SetObject(ctx, ctx->h_ValueError, ctx->h_None); }
+static void lose_by_no_memory(HPyContext *ctx) { HPyErr_NoMemory(ctx); }
+
+static void (*const losing[])(HPyContext *ctx) = {
+#define LOSE_BY(name) lose_by_##name,
+    CALLS_OF_TWO(LOSE_BY) CALLS_OF_ONE(LOSE_BY)
+#undef LOSE_BY
+    lose_by_power, lose_by_power_in_place, lose_by_get_s, lose_by_has_s, lose_by_set, lose_by_set_s, lose_by_item_i,
+    lose_by_item_s, lose_by_set_item, lose_by_set_item_i, lose_by_set_item_s, lose_by_del_item_i, lose_by_del_item_s,
+    lose_by_compare, lose_by_compare_bool, lose_by_call, lose_by_warning, lose_by_report, lose_by_object, lose_by_no_memory,
+};
+
+/* What each answers is not closed: as often as not it is nothing. */
+static void exception_lost_by_each(HPyContext *ctx, const way *by)
+{
+    for (size_t i = 0; i < sizeof losing / sizeof *losing; i++)
+        lose_pending(ctx, by, losing[i]);
+    seen = sizeof losing / sizeof *losing;
+}
+
+/* Inside of an acquisition that began with it: that is told once. */
+static void exception_lost_inside(HPyContext *ctx, const way *by)
+{
+    HPyErr_SetString(ctx, ctx->h_TypeError, "pending since before");
+    HPyContext *outer = by->acquire(), *inner = by->acquire();
+    HPyErr_Clear(inner);
+    by->release(inner);
+    by->release(outer);
 }
 
 /* By a thread that comes from outside: inside of a method nobody can say on which context a handle was made. */
@@ -253,6 +341,7 @@ static void stays_inside(HPyContext *ctx, const way *by)
 const deed deeds_with_contexts[] = {
     DEED(released_null), DEED(released_unacquired), DEED(released_twice), DEED(released_out_of_order), DEED(released_elsewhere),
     DEED(released_detached), DEED(released_raising), DEED(other_flavour), DEED(used_after_release), DEED(used_elsewhere),
-    DEED(used_detached), DEED(exception_lost), DEED(handle_escaped), DEED(left_open), DEED(left_open_by_thread),
+    DEED(used_detached), DEED(exception_lost), DEED(exception_cleared), DEED(exception_replaced), DEED(exception_replaced_inside),
+    DEED(exception_lost_by_each), DEED(exception_lost_inside), DEED(handle_escaped), DEED(left_open), DEED(left_open_by_thread),
     DEED(left_open_outside), DEED(stays_inside), {NULL, NULL, false},
 };

@@ -81,6 +81,24 @@ static void correct(HPyContext *ctx, const way *by)
     HPyErr_Clear(ctx);
 }
 
+/* Call what Python would call at its end, which does not come. */
+static void *call_exit_functions(HPyContext *ctx, void *arg)
+{
+    HPy module = HPyImport_ImportModule(ctx, "atexit"), function = HPy_GetAttr_s(ctx, module, "_run_exitfuncs");
+    HPy answer = HPy_CallTupleDict(ctx, function, HPy_NULL, HPy_NULL);
+    HPy_Close(ctx, answer);
+    HPy_Close(ctx, function);
+    HPy_Close(ctx, module);
+    return arg;
+}
+
+/* Sees 1: the helper answered. */
+static void exit_functions_in_helper(HPyContext *ctx, const way *by)
+{
+    UNUSED;
+    see(kept_plain(call_exit_functions, &kept_plain) == &kept_plain);
+}
+
 static void *leave_open_in_helper(HPyContext *ctx, void *arg) { (void)ctx; HPy_EnterContext(); return arg; }
 
 static void left_open_by_helper(HPyContext *ctx, const way *by)
@@ -260,6 +278,21 @@ static void value_unset(HPyContext *ctx, const way *by)
     see(HPyVMValue_OpenContext(unset) == NULL);
 }
 
+/* What nobody made. Sees 1: nothing of it was called. */
+static void vm_garbage(HPyContext *ctx, const way *by)
+{
+    UNUSED;
+    HPyVM vm = {0x1234, (HPyContext *(*)(HPyVM *))(uintptr_t)16, (void (*)(HPyVM *, HPyContext *))(uintptr_t)16};
+    see(HPyVM_OpenContext(&vm) == NULL);
+}
+
+static void value_garbage(HPyContext *ctx, const way *by)
+{
+    UNUSED;
+    HPyVMValue value = {0x1234, (HPyContext *(*)(HPyVMValue))(uintptr_t)16, (void (*)(HPyVMValue, HPyContext *))(uintptr_t)16};
+    see(HPyVMValue_OpenContext(value) == NULL);
+}
+
 static void storage_garbage(HPyContext *ctx, const way *by)
 {
     (void)by;
@@ -299,7 +332,7 @@ static void value_of_another(HPyContext *ctx, const way *by)
 
 const deed deeds_with_objects[] = {
 #if defined WITH_ENTER_LEAVE && defined WITH_TRAMPOLINES
-    BY_WAY(correct), DEED(left_open_by_helper),
+    BY_WAY(correct), DEED(exit_functions_in_helper), DEED(left_open_by_helper),
 #endif
 #ifdef WITH_ENTER_LEAVE
     BY_WAY(released_borrowed), DEED(borrowed_used_elsewhere), DEED(borrowed_used_detached), DEED(token_null),
@@ -313,7 +346,7 @@ const deed deeds_with_objects[] = {
     DEED(checked_helper_null), DEED(handle_null),
 #endif
 #ifdef WITH_HPYVM
-    DEED(vm_null), DEED(value_unset), DEED(storage_garbage), DEED(storage_null), DEED(storage_of_another),
+    DEED(vm_null), DEED(vm_garbage), DEED(value_unset), DEED(value_garbage), DEED(storage_garbage), DEED(storage_null), DEED(storage_of_another),
     DEED(value_of_another),
 #endif
     {NULL, NULL, false},

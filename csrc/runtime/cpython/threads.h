@@ -43,6 +43,7 @@ struct hpyrt_view {
     hpyrt_kept *kept;               /* thread states of living threads */
     hpyrt_kept *_Atomic dead;       /* those of threads that ended, waiting for a thread that is attached to free them */
     PyInterpreterView *pep_788;
+    bool is_watched;                /* by the debug mode; changed while attached */
 };
 
 #include "../finalization.h"

@@ -27,6 +27,7 @@ struct hpyrt_view {
     hpyrt_view *next;                   /* NULL */
     HPyContext *_Atomic context;        /* of the extension that registered last; NULL before */
     _Atomic unsigned long closed_by;    /* the thread that ends the interpreter; 0 before */
+    bool is_watched;                    /* by the debug mode; changed while attached */
 };
 
 extern hpyrt_view hpyrt_the_view;

@@ -28,7 +28,7 @@ def run(subject):
     program = Program(
         save(), fire(callback, places.use()), post(ready), hammer(callback, interpreter(0, "inside"), places.use()), refused,
         refused, interpreter(NOWHERE, "of the thread afterwards"), post(done), wait(never), restore())
-    places.c.watch(program.where[0], program.where[1] - 2, 0)
+    places.c.watch(program.where[0], program.where[1] - 3, 0)       # what comes before it posts that it is done
     threading.Thread(target=places.c.run, args=program.where, daemon=True).start()
     places.here(save(), wait(ready), restore())
     return places.at_end("and left alone", wait(done), outcome="refused")
