@@ -131,8 +131,7 @@ def test_suppressions_are_of_cpython_alone(libraries, interpreter):
 
 @pytest.mark.parametrize("probe", HELGRINDED)
 def test_threads_under_helgrind(under_helgrind, probe):
-    """Helgrind sees no data race and no wrong lock order in the runtime half: on foreign threads and on Python's own, and while
-    an interpreter or the process ends under them."""
+    """Helgrind sees no data race and no wrong lock order in the runtime half, also while an interpreter ends under its threads."""
     interpreter, libraries, folder = under_helgrind
     forms = UNDER_HELGRIND if WHOLE else [UNDER_HELGRIND[HELGRINDED.index(probe) % len(UNDER_HELGRIND)]]
     arms = catalogue.arms(TOP)
