@@ -48,16 +48,18 @@ def sanitized(interpreter, tmp_path_factory):
     return libraries, environment
 
 
-def test_probes_under_address_and_undefined(interpreter, sanitized):
-    """Every probe ends on every form as it does without, and the sanitizers find nothing."""
+@pytest.mark.parametrize("modes, fewest", [(["universal"], 30), (["debug", "trace"], 4)], ids=["universal", "debug, trace"])
+def test_probes_under_address_and_undefined(interpreter, sanitized, modes, fewest):
+    """Every probe ends on every form as it does without, in each mode of HPy that it asks about, and the sanitizers find nothing."""
     libraries, environment = sanitized
     arms = catalogue.arms(TOP)
     chosen = [probe for probe in probes.select([], probes.read()) if probe.name not in NOT_SANITIZED]
     outcomes = conformance.check(chosen, {name: arms[name] for name in FORMS}, interpreter, libraries,
-                                 {**os.environ, **environment}, limit_s=LIMIT_S, only={"mode": ["universal"]})
-    assert [(each.probe, each.arm, each.outcome, each.detail, each.output[:2000]) for each in outcomes
+                                 {**os.environ, **environment}, limit_s=LIMIT_S, only={"mode": modes})
+    assert [(each.probe, each.arm, each.mode, each.outcome, each.detail, each.output[:2000]) for each in outcomes
             if each.unexpected] == []
-    assert sum(each.outcome == "ok" for each in outcomes) >= 30 * len(FORMS)
+    assert {each.mode for each in outcomes} == set(modes)
+    assert sum(each.outcome == "ok" for each in outcomes) >= fewest * len(FORMS)
 
 
 def test_sanitizer_would_tell(sanitized, interpreter, tmp_path):
@@ -129,8 +131,7 @@ def test_suppressions_are_of_cpython_alone(libraries, interpreter):
 
 @pytest.mark.parametrize("probe", HELGRINDED)
 def test_threads_under_helgrind(under_helgrind, probe):
-    """Helgrind sees no data race and no wrong lock order in the runtime half: on foreign threads and on Python's own, and while
-    an interpreter or the process ends under them."""
+    """Helgrind sees no data race and no wrong lock order in the runtime half, also while an interpreter ends under its threads."""
     interpreter, libraries, folder = under_helgrind
     forms = UNDER_HELGRIND if WHOLE else [UNDER_HELGRIND[HELGRINDED.index(probe) % len(UNDER_HELGRIND)]]
     arms = catalogue.arms(TOP)
