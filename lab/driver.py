@@ -103,6 +103,7 @@ class _Bench:
     strikes: int = 0
     tried_again: set[str] = field(default_factory=set)                      # benchmarks whose reference failed once
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=3))  # of its last processes
+    guess_s: float = 0.0                                                    # what one takes, before any ran: of a run gone on with
     log_ratios: dict[tuple[str, str], list[float]] = field(default_factory=dict)    # to the reference, sorted, by process
 
     def cells(self, seed: int, calibrate: bool) -> list[dict]:
@@ -114,7 +115,7 @@ class _Bench:
 
     @property
     def cost_s(self) -> float:
-        return fmean(self.seconds) if self.seconds else 0.0
+        return fmean(self.seconds) if self.seconds else self.guess_s
 
     @property
     def half_width(self) -> float:
@@ -164,6 +165,8 @@ class _Scheduler:
         self.next_process = 1 + max(store.processes, default=-1)
         self.benches = [_go_on(sheet, store) for sheet in plan.sheets]
         self.processes, self.failures = len(store.processes), 0
+        for bench in self.benches:
+            bench.guess_s = time_s[2] / self.processes if self.processes else 0.0
         self.started, self.flushed = clock() - time_s[2], clock()
         self.flush_s = 0.0     # what the last flush took: the run ends with one
 
@@ -186,8 +189,11 @@ class _Scheduler:
                 self._tell("calibrated", bench.sheet.key)
 
     def sample(self) -> None:
-        """Passes, until no scenario fits into what is left of the budget."""
-        for number in itertools.count():
+        """Passes, until no scenario fits into what is left of the budget; of a run that is gone on with, those that it lacks."""
+        for bench in self._behind():
+            self._sample(bench)
+        alive = [bench for bench in self.benches if bench.alive]
+        for number in itertools.count(min((bench.turn for bench in alive), default=0)):
             chosen = self._pass(number)
             if not chosen:
                 return
@@ -197,6 +203,16 @@ class _Scheduler:
             if number == 0 and self.elapsed_s > self.limit_s:
                 self._tell("short", f"the budget of {format_duration(self.budget_s)} is too small for one process of each "
                                     "sheet; each ran once all the same")
+
+    def _behind(self) -> list[_Bench]:
+        """The blocks that have fewer processes than another of their scenario, as often as they lack one: a run was killed between
+        them, and files that compare_to may compare hold equally many runs."""
+        most: dict[tuple[str, str], int] = {}
+        for bench in self.benches:
+            key = bench.sheet.interpreter, bench.sheet.scenario
+            most[key] = max(most.get(key, 0), bench.turn)
+        return [bench for bench in self.benches if bench.alive
+                for _ in range(most[bench.sheet.interpreter, bench.sheet.scenario] - bench.turn)]
 
     def _pass(self, number: int) -> list[_Bench]:
         """The sheets of the next pass: those of every scenario, or of the widest third, as far as they fit into the budget.

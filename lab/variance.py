@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lab.stats import Estimate, median_interval
+from lab.stats import Estimate, median_interval, paired_p
 
 LEVELS = ("layout", "process", "round")
 
@@ -63,7 +63,21 @@ def over_layouts(medians: Sequence[float], layouts: Sequence[int], confidence: f
     medians, layouts: one for each process (lab.stats.process_medians). With 6 to 8 layouts the interval reaches from the lowest
     layout to the highest; with fewer it has no bounds at 95 %.
     """
-    return median_interval(_by_layout(medians, layouts, np.median), confidence)
+    return median_interval(medians_of_layouts(medians, layouts), confidence)
+
+
+def over_layouts_p(medians: Sequence[float], layouts: Sequence[int]) -> float:
+    """p that the centre over layouts is 0, to be adjusted by Holm: paired_p with the layout as the unit; 1.0 for one layout.
+
+    Processes of one layout share what that build differs by, so that their number makes a claim about the design no surer. The
+    exact interval alone is no guard for many comparisons: of 8 layouts all lie on one side by chance in 1 of 128.
+    """
+    return paired_p(medians_of_layouts(medians, layouts))
+
+
+def medians_of_layouts(medians: Sequence[float], layouts: Sequence[int]) -> np.ndarray:
+    """The median of each layout's processes, by its number."""
+    return np.array(_by_layout(medians, layouts, np.median))
 
 
 def layouts_differ_p(medians: Sequence[float], layouts: Sequence[int]) -> float:
@@ -94,19 +108,21 @@ def _by_layout(medians: Sequence[float], layouts: Sequence[int], combine) -> lis
     return [combine(values[places == place]) for place in np.unique(places)]
 
 
-def verdict_over_layouts(said: str, over: Estimate, differ_p: float, margin: float, alpha: float = 0.05) -> str:
+def verdict_over_layouts(said: str, over: Estimate, differ_p: float, margin: float, alpha: float = 0.05,
+                         over_p: float = 0.0) -> str:
     """What is left of [said], a verdict on processes (lab.stats.verdict), where they ran different layouts.
 
-    over: over_layouts, in the unit of the margin. A difference must have the same sign in the interval over layouts, an
-    equivalence must hold for the whole of it; else it is "layout-dependent" where the layouts differ (p below [alpha]), and
-    "unresolved" where they are merely too few or their medians too rough. What was unresolved stays so.
+    over: over_layouts, in the unit of the margin; over_p: over_layouts_p after Holm. A difference must have the same sign in the
+    interval over layouts, and an over_p below [alpha]; an equivalence must hold for the whole of it. Else it is
+    "layout-dependent" where the layouts differ (differ_p below [alpha]), and "unresolved" where they are merely too few or their
+    medians too rough. What was unresolved stays so.
     """
     if over.n < 2 or said not in ("better", "worse", "equivalent"):
         return said
     if said == "equivalent":
         holds = -margin <= over.low and over.high <= margin
     else:
-        holds = not over.covers(0.0) and (over.point < 0) == (said == "better")
+        holds = over_p < alpha and not over.covers(0.0) and (over.point < 0) == (said == "better")
     if holds:
         return said
     return "layout-dependent" if differ_p < alpha else "unresolved"

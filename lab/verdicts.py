@@ -187,8 +187,19 @@ def _difference(one: answer.Evidence, cell: Mapping[str, Finding], benchmark: st
     if other is None:
         return None
     a, b = finding.added_ns, other.added_ns
-    relation = "less" if a.high < b.low else "more" if a.low > b.high else None
-    return relation, f"{answer.signed_ns(a.point)} over {finding.reference}, {than} {answer.signed_ns(b.point)}"
+    return _apart(finding, other), f"{answer.signed_ns(a.point)} over {finding.reference}, {than} {answer.signed_ns(b.point)}"
+
+
+def _apart(finding: Finding, other: Finding) -> str | None:
+    """"less" or "more" where two arms of one cell have no interval in common, neither over processes nor, of more than one
+    layout, over layouts, and lie further apart than the margin and the A/A envelope; no comparison of them was declared."""
+    a, b, known = finding.added_ns, other.added_ns, [(finding.added_ns, other.added_ns)]
+    if max(finding.layouts_ns.n, other.layouts_ns.n) > 1:
+        known.append((finding.layouts_ns, other.layouts_ns))
+    least = max(each for one in (finding, other) for each in (one.margin_ns, one.envelope_ns))
+    if not abs(a.point - b.point) > least:
+        return None
+    return "less" if all(x.high < y.low for x, y in known) else "more" if all(x.low > y.high for x, y in known) else None
 
 
 def _count(check: Check, evidence: Evidence) -> Result:

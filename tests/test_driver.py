@@ -484,6 +484,32 @@ def test_a_run_that_is_gone_on_with_goes_on_with_its_layouts():
     assert begun.layouts[0] == ("call", 0, 1)
 
 
+def test_a_run_that_was_killed_between_two_blocks_is_evened_out_first():
+    """What one block of a scenario lacks of the other's processes comes before anything else."""
+    plan, clock, store = make_plan((("call", 2), ("work", 1))), Clock(), Store()
+    mock = Mock(clock)
+    run(plan, store, {TAG: mock}, make_job, 12.0, clock=clock)
+    of = {key: [answer for scenario, block, _, answer in store.added if (scenario, block) == key] for key in store.counts()}
+    begun = Store()
+    begun.past = {("call", 0): of["call", 0][:4], ("call", 1): of["call", 1][:2], ("work", 0): of["work", 0][:2]}
+    begun.calibration, begun.processes = store.calibration, frozenset(range(8))
+    run(plan, begun, {TAG: mock}, make_job, 12.0, clock=clock, spent_s=4.0)
+    assert [each[:2] for each in begun.added[:2]] == [("call", 1), ("call", 1)]
+    assert begun.counts()["call", 0] == begun.counts()["call", 1] - 2
+
+
+def test_a_run_that_is_gone_on_with_keeps_its_budget():
+    """What a process takes is reckoned from those before: what does not fit is not begun."""
+    plan, clock, begun = make_plan((("call", 1),)), Clock(), Store()
+    mock = Mock(clock, cost_s=4.0)
+    run(plan, begun, {TAG: mock}, make_job, 30.0, clock=clock)
+    again = Store()
+    again.past, again.calibration = {("call", 0): [answer for *_, answer in begun.added]}, begun.calibration
+    again.processes = frozenset(range(len(begun.added)))
+    outcome = run(plan, again, {TAG: mock}, make_job, 30.0, clock=clock, spent_s=29.0)
+    assert (again.added, outcome.status) == ([], "complete")
+
+
 def latency_plan():
     """Two scenarios of times and one of latencies, ``late``."""
     plan = make_plan((("call", 1), ("work", 1), ("late", 1)))

@@ -18,9 +18,10 @@ MARGINS = {"absolute_ns": 0.5, "relative": 0.02}
 TAGS = {INTERPRETER: INTERPRETER}
 
 
-def side(random, added_ns, processes=12, rounds=6, scale=1.0, offset_ns=0.0, benchmarks=4, noise=1.0):
+def side(random, added_ns, processes=12, rounds=6, scale=1.0, offset_ns=0.0, benchmarks=4, noise=1.0, layouts=1):
     """One run of some cells with a reference of 20 ns: the machine is [scale] times as slow, every arm [offset_ns] slower.
 
+    Of more than one of [layouts] each makes each arm 2 ns faster or slower, anew in each run, as what is built anew is.
     Each process is 3 % faster or slower, each arm in it 0.4 %, each round 1 %, each batch 0.5 %; [noise] multiplies all that.
     """
     cells = []
@@ -30,9 +31,11 @@ def side(random, added_ns, processes=12, rounds=6, scale=1.0, offset_ns=0.0, ben
         for arm in ("control/pass_ctx", *ARMS, "form/a@twin"):
             own = np.exp(noise * (random.normal(0, 0.004, (processes, 1)) + random.normal(0, 0.005, (processes, rounds))))
             times[arm] = (20.0 + offset_ns + added_ns.get(arm.removesuffix("@twin"), 0.0)) * machine * shared * own
+            if layouts > 1:
+                times[arm] += random.normal(0, 2.0, layouts)[np.arange(processes) % layouts][:, np.newaxis]
         flagged = {arm: np.zeros((processes, rounds), dtype=bool) for arm in times}
         cells.append(Cell(INTERPRETER, "attached_work", f"attached_work[calls={number}]", {}, np.arange(processes),
-                          np.zeros(processes, dtype=int), times, flagged))
+                          np.zeros(processes, dtype=int), np.arange(processes) % layouts, times, flagged))
     return Side(cells, {"reference": {"attached_work": "control/pass_ctx"}, "twin": "form/a@twin", "confidence": 0.95,
                         "margins": MARGINS})
 
@@ -51,6 +54,18 @@ def test_same_code_is_not_called_different(of_new):
     pairs = 100
     count = fooled(pairs, **of_new)
     assert scipy.stats.binomtest(count, pairs, 0.05, alternative="greater").pvalue > 0.01, f"{count} of {pairs}"
+
+
+def test_layouts_are_the_unit_where_there_are_several():
+    """The same code, built anew in 8 layouts for each run: their number counts, and not that of the 64 processes."""
+    random, added_ns, pairs = np.random.default_rng(9), {"form/a": 9.0, "form/b": 60.0}, 40
+    runs = [[side(random, added_ns, 64, layouts=8) for _ in range(2)] for _ in range(pairs)]
+    judged = [regression.judge(*each, TAGS) for each in runs]
+    count = sum(any(shift.verdict in ("better", "worse") for shift in shifts) for shifts in judged)
+    assert scipy.stats.binomtest(count, pairs, 0.05, alternative="greater").pvalue > 0.01, f"{count} of {pairs}"
+    assert {(shift.processes, shift.new_ns.n) for shifts in judged for shift in shifts} == {((64, 64), 8)}
+    as_one = [Side([dataclasses.replace(cell, layouts=0 * cell.layouts) for cell in each.cells], each.header) for each in runs[0]]
+    assert any(shift.change_ns.low > 0 or shift.change_ns.high < 0 for shift in regression.judge(*as_one, TAGS))
 
 
 def test_differences_alone_would_be_fooled():

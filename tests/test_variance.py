@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from lab import variance
-from lab.stats import Estimate
+from lab.stats import Estimate, paired_p
 
 NAN = math.nan
 
@@ -72,6 +72,23 @@ def test_layouts_that_differ_are_told_from_layouts_that_do_not():
     assert math.isnan(variance.layouts_differ_p(np.ones(64), layouts))
     assert math.isnan(variance.layouts_differ_p(alike[:8], np.arange(8)))
     assert variance.layouts_differ_p(layouts, layouts) == 0.0
+
+
+def test_p_over_layouts_is_that_of_their_medians():
+    """However many processes make a layout's median surer, eight layouts are eight numbers; one layout proves nothing."""
+    rng = np.random.default_rng(5)
+    layouts = np.repeat(np.arange(8), 50)
+    medians = rng.normal(1, 1, 8)[layouts] + rng.normal(0, 0.01, 400)
+    centres = [np.median(medians[layouts == layout]) for layout in range(8)]
+    assert variance.over_layouts_p(medians, layouts) == paired_p(centres) > 1e-4 > paired_p(medians)
+    assert variance.over_layouts_p(medians, np.zeros(400, int)) == 1.0
+
+
+@pytest.mark.parametrize("over_p, expected", [(0.04, "worse"), (0.06, "layout-dependent")])
+def test_a_difference_over_layouts_is_adjusted_for_many_comparisons(over_p, expected):
+    """That all of eight lie on one side is an accident in 1 of 128: the adjusted p has to say so as well."""
+    over = Estimate(1.0, 0.5, 2.0, 8, 0.99)
+    assert variance.verdict_over_layouts("worse", over, 0.001, margin=0.1, over_p=over_p) == expected
 
 
 @pytest.mark.parametrize("said, low, high, p, expected", [

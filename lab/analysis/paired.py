@@ -103,8 +103,9 @@ class _Pair:
             a, b = np.where(disturbed, np.nan, a), np.where(disturbed, np.nan, b)
         return a, b
 
-    def p(self) -> float:
-        return stats.paired_p(stats.process_medians(self.compare(stats.pair_differences)))
+    def medians(self) -> np.ndarray:
+        """What the arm takes more than the reference, a number for each process."""
+        return stats.process_medians(self.compare(stats.pair_differences))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +118,7 @@ class _Rules:
     relative: float
     twin: twin.TwinFinding
     p_adjusted: Mapping[tuple, float]
+    p_over_layouts: Mapping[tuple, float]       # likewise adjusted, with the layout as the unit
 
     def envelope(self, interpreter: str, benchmark: str) -> tuple[float, str]:
         """The A/A envelope for a cell in ns, and the benchmark it was seen in."""
@@ -151,11 +153,13 @@ def _prepare(run: Run) -> tuple[list[Cell], list[_Pair], _Rules]:
     """The cells, the declared comparisons that have data, and what their verdicts rest on."""
     measured, header = list(cells(run)), run.header
     declared = _declared(run, measured)
-    adjusted = stats.holm([pair.p() for pair in declared])
+    medians = [pair.medians() for pair in declared]
+    adjusted = stats.holm([stats.paired_p(each) for each in medians])
+    over = stats.holm([variance.over_layouts_p(each, pair.layouts) for each, pair in zip(medians, declared)])
     return measured, declared, _Rules(
         header["confidence"], header["seed"], header["margins"]["absolute_ns"], header["margins"]["relative"],
         twin.analyse_cells(measured, header["twin"] or "", header["confidence"]),
-        {pair.key: p for pair, p in zip(declared, adjusted)})
+        {pair.key: p for pair, p in zip(declared, adjusted)}, {pair.key: p for pair, p in zip(declared, over)})
 
 
 def _declared(run: Run, measured: list[Cell]) -> list[_Pair]:
@@ -205,7 +209,8 @@ def _finding(pair: _Pair, rules: _Rules) -> Finding:
                                               rules.confidence),
         p=math.nan if itself else stats.paired_p(medians), p_adjusted=p_adjusted, margin_ns=margin_ns, envelope_ns=envelope_ns,
         envelope_of=envelope_of, verdict="reference" if itself else variance.verdict_over_layouts(
-            _verdict(added, p_adjusted, margin_ns, envelope_ns, rules), layouts_ns, layouts_p, margin_ns, 1 - rules.confidence),
+            _verdict(added, p_adjusted, margin_ns, envelope_ns, rules), layouts_ns, layouts_p, margin_ns, 1 - rules.confidence,
+            rules.p_over_layouts.get(pair.key, 1.0)),
         below_resolution=not itself and abs(added.point) <= envelope_ns,
         contaminated=float(cell.flagged[pair.arm][pair.rows][~np.isnan(times)].mean()),
         added_clean_ns=stats.median_interval(stats.process_medians(pair.compare(stats.pair_differences, clean=True)),

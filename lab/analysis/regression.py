@@ -10,13 +10,13 @@ direction. The two runs are independent samples, and the process is the unit in 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lab import comparable, independent, stats
+from lab import comparable, independent, stats, variance
 from lab.analysis.cells import Cell, cells
 from lab.catalogue import TWIN_SUFFIX
 from lab.stats import Estimate
@@ -117,14 +117,14 @@ def judge(old: Side, new: Side, tags: Mapping[str, str]) -> list[Shift]:
 def _shift(cell: Cell, other: Cell, arm: str, reference: str, header: Mapping[str, Any]) -> Shift:
     """The shift without what the comparison as a whole decides."""
     confidence, margins = header["confidence"], header["margins"]
-    old, new = (stats.process_medians(stats.pair_differences(*_times(each, arm, reference))) for each in (cell, other))
-    logarithms = [stats.process_medians(stats.pair_log_ratios(*_times(each, arm, reference))) for each in (other, cell)]
-    clean = [stats.process_medians(stats.pair_differences(*_times(each, arm, reference, clean=True))) for each in (other, cell)]
+    old, new = (_numbers(each, arm, reference, stats.pair_differences) for each in (cell, other))
+    logarithms = [_numbers(each, arm, reference, stats.pair_log_ratios) for each in (other, cell)]
+    clean = [_numbers(each, arm, reference, stats.pair_differences, clean=True) for each in (other, cell)]
     ratio = independent.median_difference(*logarithms, confidence)
     reference_ns = float(np.median(stats.process_medians(_times(cell, arm, reference)[1])))
     return Shift(
         interpreter=cell.interpreter, benchmark=cell.benchmark, arm=arm, reference=reference,
-        processes=(len(old), len(new)),
+        processes=tuple(int(each.shared(arm, reference).sum()) for each in (cell, other)),
         old_ns=stats.median_interval(old, confidence), new_ns=stats.median_interval(new, confidence),
         change_ns=independent.median_difference(new, old, confidence),
         change_ratio=Estimate(math.exp(ratio.point), math.exp(ratio.low), math.exp(ratio.high), ratio.n, ratio.confidence),
@@ -144,6 +144,17 @@ def _times(cell: Cell, arm: str, reference: str, clean: bool = False) -> tuple[n
     return np.where(disturbed, np.nan, times[0]), np.where(disturbed, np.nan, times[1])
 
 
+def _numbers(cell: Cell, arm: str, reference: str, subtract: Callable, clean: bool = False) -> np.ndarray:
+    """What either run is known by, independent numbers: the median of each process; of a run of several layouts that of each
+    layout's processes, which share what that build differs by."""
+    one, other = _times(cell, arm, reference, clean)
+    layouts = cell.layouts[cell.shared(arm, reference)]
+    if len(np.unique(layouts)) < 2:
+        return stats.process_medians(subtract(one, other))
+    kept = ~np.isnan(one - other).all(axis=1)
+    return variance.medians_of_layouts(stats.process_medians(subtract(one[kept], other[kept])), layouts[kept])
+
+
 def _judged(shift: Shift, p_adjusted: float, envelope_ns: float, alpha: float) -> Shift:
     verdict = stats.verdict(shift.change_ns, p_adjusted, shift.margin_ns, alpha, resolution=envelope_ns)
     ratio = shift.change_ratio
@@ -159,7 +170,7 @@ def _envelope(cell: Cell, other: Cell, old: Side, new: Side) -> float:
         twin = side.header["twin"] or ""
         if not {twin, twin.removesuffix(TWIN_SUFFIX)} <= each.times_ns.keys():
             return math.inf
-        medians.append(stats.process_medians(stats.pair_differences(*_times(each, twin, twin.removesuffix(TWIN_SUFFIX)))))
+        medians.append(_numbers(each, twin, twin.removesuffix(TWIN_SUFFIX), stats.pair_differences))
     moved = independent.median_difference(*medians, old.header["confidence"])
     return max(abs(moved.low), abs(moved.high))
 
