@@ -44,7 +44,7 @@ def make_finding(arm: str, added_ns: float, verdict: str = "worse", benchmark: s
         reference_ns=reference_ns, added_ns=added, ratio=ratio, p=0.001, p_adjusted=0.01, margin_ns=0.5,
         envelope_ns=envelope_ns, envelope_of=benchmark if envelope_of is None else envelope_of, verdict=verdict,
         below_resolution=abs(added_ns) <= envelope_ns, contaminated=0.0, added_clean_ns=added, mean_added_ns=added,
-        shares={}, drift=False)
+        shares={}, layouts_ns=Estimate(added_ns, -math.inf, math.inf, 1, 1.0), layouts_p=math.nan, drift=False)
 
 
 def make_twin(false_positives: int = 1, typical_ratio: float = 1.02, worst_ratio: float = 1.15) -> TwinFinding:
@@ -91,6 +91,7 @@ def test_ratio_and_percent_text():
     ({"added_ns": 0.05, "verdict": "equivalent"}, answer.EQUIVALENT),
     ({"added_ns": 4.0, "envelope_ns": math.inf, "envelope_of": ""}, answer.UNCONTROLLED),
     ({"added_ns": 0.0, "verdict": "undeclared"}, answer.UNDECLARED),
+    ({"added_ns": 4.0, "verdict": "layout-dependent"}, answer.BY_LAYOUT),
 ])
 def test_claim(fields, expected):
     """A verdict is passed on, but no difference is claimed inside the A/A envelope or without an A/A control."""
@@ -102,7 +103,7 @@ def test_claim(fields, expected):
 @pytest.mark.parametrize("fields, expected", [
     ({"added_ns": 4.0}, ""), ({"added_ns": -4.0, "verdict": "better"}, ""), ({"added_ns": 0.15}, "≈"),
     ({"added_ns": 0.05, "verdict": "equivalent"}, "≈"), ({"added_ns": 0.4, "verdict": "equivalent"}, "="),
-    ({"added_ns": 4.0, "verdict": "unresolved"}, "?"), ({"added_ns": 4.0, "verdict": "undeclared"}, "?"),
+    ({"added_ns": 4.0, "verdict": "unresolved"}, "?"), ({"added_ns": 4.0, "verdict": "layout-dependent"}, "?"), ({"added_ns": 4.0, "verdict": "undeclared"}, "?"),
     ({"added_ns": 4.0, "envelope_ns": math.inf, "envelope_of": ""}, "?"),
 ])
 def test_mark(fields, expected):

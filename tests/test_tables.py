@@ -25,7 +25,7 @@ def finding(arm="hpyvm/pointer", benchmark="attached_call[mode=throughput]", int
     values = {"interpreter": interpreter, "scenario": "attached_call", "benchmark": benchmark, "arm": arm,
               "reference": "control/pass_ctx", "processes": 9, "absolute_ns": estimate(9.0), "floor_ns": 8.5,
               "added_ns": estimate(6.0, 5.8, 6.2), "ratio": estimate(3.0, 2.9, 3.1), "p_adjusted": 0.004, "margin_ns": 0.5,
-              "verdict": "worse"}
+              "verdict": "worse", "layouts_ns": Estimate(6.0, float("-inf"), float("inf"), 1, 1.0)}
     return Finding(**{**{field.name: None for field in dataclasses.fields(Finding)}, **values, "envelope_of": "x", "envelope_ns": 0.1, **changes})
 
 
