@@ -13,7 +13,8 @@ from lab.errors import LabError
 @click.command()
 @click.option("--comparisons", type=int, default=200, show_default=True, help="Of identical arms, by each harness, at least.")
 @click.option("--quick", is_flag=True, help="A small try of all of it, whose figures mean nothing.")
-@click.option("--name", help="The sitting's name; validation, which docs/validation.md is made from, if none is given.")
+@click.option("--name", help="The sitting's name; validation, which docs/validation.md is made from, if none is given, or "
+              "validation-quick with --quick.")
 @click.option("--seed", type=int, help="The seed of every order; a random one, if none is given.")
 @click.option("--show", "shown", metavar="NAME", help="Measure nothing; show what the sitting NAME found.")
 @click.option("--write-docs", is_flag=True, help="Measure nothing; make docs/validation.md from results/validation.")
@@ -35,7 +36,7 @@ def validate(comparisons, quick, name, seed, shown, write_docs):
         return
     if quick and click.get_current_context().get_parameter_source("comparisons").name == "COMMANDLINE":
         raise LabError("--comparisons beside --quick: a small try has its own number", "give one of them")
-    name = bench.checked_name(name or validation_docs.RUN)
+    name = bench.checked_name(name or (f"{validation_docs.RUN}-quick" if quick else validation_docs.RUN))
     folder = _measure(top, name, quick, comparisons, seed)
     _show(sittings.load(folder))
     if name == validation_docs.RUN:

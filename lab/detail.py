@@ -53,8 +53,9 @@ def layout_sentence(run: Run, findings: Sequence[Finding]) -> str:
     claimed = [finding for finding in findings if finding.verdict in (answer.BETTER, answer.WORSE, answer.EQUIVALENT)]
     dependent = sum(finding.verdict == answer.BY_LAYOUT for finding in findings)
     return (f"Each process ran one of {count} layouts of the same code (order of linking, gaps, alignment). {len(claimed)} "
-            f"comparisons came out alike in the interval over layouts and are claimed; {dependent} did not, and are called "
-            "layout-dependent.")
+            f"comparisons came out alike in the interval over layouts and are claimed; {dependent} are called layout-dependent: the "
+            "layouts differ by more than their processes. Of the others some may be resolved in processes and not over layouts. The "
+            "smallest effect above is that within layouts.")
 
 
 def _panel(evidence: answer.Evidence, scenario: Mapping, benchmark: str, kinds: Mapping[str, str]) -> plots.Panel:

@@ -8,6 +8,7 @@ a batch, as the clock gave them, and the number of its calls.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -63,8 +64,17 @@ class SittingStore:
             self._write()
 
     def _write(self) -> None:
-        text = json.dumps({**self.header, "records": self.records}, separators=(",", ":"), ensure_ascii=False)
+        document = {**self.header, "records": self.records}
+        text = _text({**document, "sha256": _digest(document)})
         replace_file(self.path, gzip.compress(text.encode(), mtime=0))
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_text(document).encode()).hexdigest()
 
 
 def find(results: Path, name: str) -> Path:
@@ -76,10 +86,11 @@ def find(results: Path, name: str) -> Path:
 
 
 def load(folder: Path) -> Sitting:
-    """The sitting in [folder]. Raises ResultsError where it is missing, cut short, or of a newer schema."""
+    """The sitting in [folder]. Raises ResultsError where it is missing, cut short, edited, or of a newer schema."""
     path = folder / FILE
     try:
         document = json.loads(gzip.decompress(path.read_bytes()))
+        is_whole = _digest({name: value for name, value in document.items() if name != "sha256"}) == document.pop("sha256", "")
         records, schema = document.pop("records"), document["schema"]
         strange = [record["kind"] for record in records if record["kind"] not in KINDS]
     except FileNotFoundError:
@@ -89,4 +100,6 @@ def load(folder: Path) -> Sitting:
     if schema != SCHEMA or strange:
         raise ResultsError(f"run {folder.name!r}: {FILE} was made by another lab (schema {schema}, this one reads {SCHEMA})",
                            "open it with the version that made it")
+    if not is_whole:
+        raise ResultsError(f"run {folder.name!r}: {FILE} was edited after it was written", ANEW)
     return Sitting(document["name"], document, records)

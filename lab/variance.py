@@ -114,11 +114,13 @@ def verdict_over_layouts(said: str, over: Estimate, differ_p: float, margin: flo
 
     over: over_layouts, in the unit of the margin; over_p: over_layouts_p after Holm. A difference must have the same sign in the
     interval over layouts, and an over_p below [alpha]; an equivalence must hold for the whole of it. Else it is
-    "layout-dependent" where the layouts differ (differ_p below [alpha]), and "unresolved" where they are merely too few or their
-    medians too rough. What was unresolved stays so.
+    "layout-dependent" where the layouts differ (differ_p below [alpha]), and "unresolved" where they are too few for an interval
+    or their medians too rough. What was unresolved stays so.
     """
     if over.n < 2 or said not in ("better", "worse", "equivalent"):
         return said
+    if math.isinf(over.low):        # too few layouts for an interval: they may all agree
+        return "unresolved"
     if said == "equivalent":
         holds = -margin <= over.low and over.high <= margin
     else:

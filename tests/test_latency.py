@@ -108,6 +108,17 @@ def test_oversubscription_is_told(run):
     assert latency_view.title(cells[8], CELL) == "load=always, threads=8: oversubscribed, 8 threads on 2"
 
 
+def test_what_the_hypervisor_took_is_flagged(run):
+    """A process that was robbed while an arm ran is counted, and the median wait stands a second time without it."""
+    samples = run.samples.copy()
+    process = samples[(samples["arm"] == FORM) & (samples["scenario"] == "contention")]["process"].iloc[0]
+    samples.loc[(samples["process"] == process) & (samples["arm"] == FORM), "steal"] = 3
+    found = latency.analyse(dataclasses.replace(run, samples=samples))
+    robbed = [each for each in found if each.disturbed]
+    assert robbed and {(each.arm, each.disturbed, each.clean_ns.n) for each in robbed} == {(FORM, 1, robbed[0].processes - 1)}
+    assert all(each.clean_ns == each.quantile("wait", 0.5).typical_ns for each in found if not each.disturbed)
+
+
 def test_report_shows_them(run, tmp_path):
     """The report has the waits of each arm with exact values, a plot, who was oversubscribed, and no verdict on them."""
     text = report.render(run, tmp_path).read_text(encoding="utf-8")

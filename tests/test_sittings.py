@@ -66,6 +66,17 @@ def test_another_version(tmp_path, change):
         sittings.load(tmp_path / "one")
 
 
+def test_an_edited_sitting_is_refused(tmp_path):
+    """A time that is another than the one written is noticed."""
+    written(tmp_path / "one", RECORD)
+    path = tmp_path / "one" / FILE
+    document = json.loads(gzip.decompress(path.read_bytes()))
+    document["records"].append(document["records"][0])
+    path.write_bytes(gzip.compress(json.dumps(document).encode()))
+    with pytest.raises(ResultsError, match="was edited after it was written\nrestore the file"):
+        sittings.load(tmp_path / "one")
+
+
 def test_find(tmp_path):
     """A sitting is found by its name; an unknown one is told with the nearest; one without its file is missing."""
     written(tmp_path / "evening", RECORD)

@@ -102,3 +102,5 @@ def test_a_verdict_has_to_hold_over_layouts(said, low, high, p, expected):
     over = Estimate((low + high) / 2, low, high, 8, 0.99)
     assert variance.verdict_over_layouts(said, over, p, margin=0.5) == expected
     assert variance.verdict_over_layouts(said, Estimate(over.point, -math.inf, math.inf, 1, 1.0), p, margin=0.5) == said
+    few = variance.verdict_over_layouts(said, Estimate(over.point, -math.inf, math.inf, 4, 0.875), p, margin=0.5)
+    assert few == ("undeclared" if said == "undeclared" else "unresolved")

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab.analysis.cells import latency_scenarios, parameter_sets
+from lab.analysis.cells import latency_scenarios, other_frequency, parameter_sets
 from lab.latencies import KINDS, Histogram, histogram, merged
 from lab.stats import Estimate, design_effect, median_interval, quantile_ranks
 from lab.units import NS_PER_S
@@ -52,6 +52,8 @@ class Latency:
     wait: tuple[Quantile, ...]      # of SHARES
     service: tuple[Quantile, ...]
     longest_ns: Mapping[str, int]   # of "wait" and of "service", exactly
+    disturbed: int                  # processes of another frequency, or robbed by the hypervisor while the arm ran: flagged
+    clean_ns: Estimate | None       # the median wait over the other processes
 
     @property
     def oversubscribed(self) -> bool:
@@ -75,13 +77,25 @@ def analyse(run: Run) -> list[Latency]:
     arms = [arm["id"] for arm in run.header["arms"]]
     places.sort(key=lambda place: (place[0], order.index(place[1]), place[2] != sets[place[1]][0]["reference"],
                                    arms.index(place[2]) if place[2] in arms else len(arms)))
-    return [_latency(run, place, *sets[place[1]]) for place in places]
+    disturbed = _disturbed(run)
+    return [_latency(run, place, *sets[place[1]], disturbed.get(place, frozenset())) for place in places]
 
 
-def _latency(run: Run, place: tuple[str, str, str], scenario: Mapping, parameters: Mapping) -> Latency:
+def _disturbed(run: Run) -> dict[tuple[str, str, str], frozenset[int]]:
+    """(interpreter, benchmark, arm) -> the processes that something outside disturbed in a way that is not the scenario's own.
+
+    Preemption and migration are what threads beyond the processors come to, and no flag here.
+    """
+    table = run.samples
+    rows = table[(table["steal"] > 0) | table["process"].isin(other_frequency(run))]
+    return {place: frozenset(group) for place, group in rows.groupby(["interpreter", "benchmark", "arm"])["process"]}
+
+
+def _latency(run: Run, place: tuple[str, str, str], scenario: Mapping, parameters: Mapping, disturbed: frozenset[int]) -> Latency:
     tag, benchmark, arm = place
     batches, confidence = run.latencies[tag, arm][benchmark], run.header["confidence"]
     beside = run.latencies.get((tag, scenario["reference"]), {}).get(benchmark, {})
+    clean = {process: _of_process(each, "wait") for process, each in sorted(batches.items()) if process not in disturbed}
     one, quantiles, longest = next(iter(batches.values()))[0], {}, {}
     for kind in KINDS:
         own = {process: _of_process(each, kind) for process, each in sorted(batches.items())}
@@ -91,7 +105,8 @@ def _latency(run: Run, place: tuple[str, str, str], scenario: Mapping, parameter
         longest[kind] = max(each.largest_ns for each in own.values())
     return Latency(tag, scenario["name"], benchmark, parameters, arm, scenario["reference"], len(batches),
                    sum(batch["wait"]["count"] for each in batches.values() for batch in each), one["threads"], one["processors"],
-                   NS_PER_S / one["gap_ns"], quantiles["wait"], quantiles["service"], longest)
+                   NS_PER_S / one["gap_ns"], quantiles["wait"], quantiles["service"], longest,
+                   sum(process in disturbed for process in batches), _quantile(0.5, clean, {}, confidence).typical_ns)
 
 
 def _of_process(batches: Sequence[Mapping], kind: str) -> Histogram:
