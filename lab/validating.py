@@ -55,7 +55,7 @@ class Size:
     plain_processes: int = 20       # of a pyperf.Runner: its own default
     repetitions: int = 10           # of Google Benchmark; its documentation asks for 9 or more
     minimum_us: int = 50_000        # of each repetition
-    planted: int = 50               # processes of the long run in a slice: in all no fewer than 300 s give, which are drawn from it
+    planted: int = 34               # processes of the long run in a slice: in all about as many as 300 s give, which are drawn from it
     two: int = 3                    # processes of the two arms alone in a slice
 
     @property
