@@ -161,7 +161,8 @@ def _measure(prepared: Prepared, store: results.RunStore, begin: float, progress
     reserve_s = prepared.budget_s * CROSSCHECK_SHARE if checked and request.budget_s >= CROSSCHECK_FROM_S else 0.0
     worker = WORKER / "measure.py"
     executors = {each.tag: ProcessExecutor(each.path, worker, seed=request.seed) for each in prepared.interpreters}
-    outcome = driver.run(prepared.plan, store, executors, prepared.job, prepared.budget_s, progress=progress, reserve_s=reserve_s, spent_s=time.monotonic() - begin)
+    outcome = driver.run(prepared.plan, store, executors, prepared.job, prepared.budget_s, progress=progress, reserve_s=reserve_s,
+                         spent_s=time.monotonic() - begin)
     outcome = replace(outcome, failures=len(store.header["failures"]))
     if outcome.status == "interrupted":
         return outcome

@@ -15,7 +15,7 @@ from pathlib import Path
 
 PLAIN = 0
 RIGOROUS = 8                    # layouts of `lab bench --preset rigorous`
-MOST = 64                       # each takes half a minute to build, and needs processes of its own
+MOST = 64                       # each has to be built, and needs processes of its own
 PAGE = 4096                     # of memory: moving a whole library by more is the loader's doing, in each process anew
 CODE_STEP, DATA_STEP = 16, 8    # what the sections of objects are aligned to: a smaller gap is filled up by the linker
 FUNCTIONS, LOOPS = (1, 16, 32, 64), (1, 16, 32)     # bytes; -O2 of gcc aligns functions to 16, and of loops some

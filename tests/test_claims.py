@@ -14,6 +14,7 @@ from lab import claims, probes, report, results, verdicts
 from lab.analysis.counts import Count
 from lab.claims import Check, Claim, Ledger
 from lab.errors import SpecError
+from lab.stats import Estimate
 from lab.verdicts import CONFIRMED, DEPENDS, REFUTED, UNTESTABLE, UNTESTED
 
 ENTRY = '''
@@ -292,6 +293,24 @@ def test_times(run):
     verdict = timed(run, slow, "less", "peer/pygilstate")
     assert verdict.word == CONFIRMED and "ns over control/pass_ctx, peer/pygilstate +" in verdict.evidence[0]
     assert timed(run, ["peer/save_restore"], "less", "control/pass_ctx").word == UNTESTED
+
+
+def over_layouts(low, high):
+    """What findings of a run of 8 layouts have besides, between those bounds."""
+    return {"layouts_ns": Estimate((low + high) / 2, low, high, 8, 0.99)}
+
+
+@pytest.mark.parametrize("of_form, of_peer, apart", [
+    ({}, {}, True), ({"margin_ns": 30.0}, {}, False), ({}, {"margin_ns": 30.0}, False), ({"envelope_ns": 30.0}, {}, False),
+    (over_layouts(3.0, 5.0), over_layouts(18.0, 22.0), True), (over_layouts(3.0, 19.0), over_layouts(18.0, 22.0), False)])
+def test_times_that_no_run_declares_to_be_compared(run, of_form, of_peer, apart):
+    """Two arms are apart where no interval of theirs meets, over layouts neither, by more than margin and A/A envelope."""
+    changes = {"hpyvm/value": of_form, "peer/pygilstate": of_peer}
+    evidence = [dataclasses.replace(column.evidence, findings=[
+        dataclasses.replace(each, **changes.get(each.arm, {})) for each in column.evidence.findings])
+        for column in report.run_columns(run)]
+    check = Check("time", "attached_call[mode=throughput]", ("hpyvm/value",), ("less",), "peer/pygilstate")
+    assert (judged([check], times=evidence).word == CONFIRMED) == apart
 
 
 def test_counts():

@@ -130,18 +130,18 @@ def test_bad_argument(tree, words, message, remedy):
 
 
 def test_interrupted(tree):
-    """Ctrl-C keeps the parts that were measured, says how to see them, and exits with 130."""
+    """Ctrl-C keeps the parts that were measured, says how to see them, and exits with 130; a small try has a name of its own."""
     top, _ = tree
-    process = subprocess.Popen([sys.executable, "-m", "lab.cli", "validate", "--quick", "--name", "cut", "--seed", "2"],
+    process = subprocess.Popen([sys.executable, "-m", "lab.cli", "validate", "--quick", "--seed", "2"],
                                cwd=ROOT, env=environment(top), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    path, deadline = top / "results" / "cut" / sittings.FILE, time.monotonic() + 120
+    path, deadline = top / "results" / "validation-quick" / sittings.FILE, time.monotonic() + 120
     while not path.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     made = sittings.load(path.parent)
     assert (process.returncode, made.header["status"], "Traceback" in err) == (130, "interrupted", False), err
-    assert 1 <= len(made.records) < 5 and "what was measured is kept: lab validate --show cut" in err
+    assert 1 <= len(made.records) < 5 and "what was measured is kept: lab validate --show validation-quick" in err
     shutil.rmtree(path.parent)
 
 
