@@ -97,7 +97,7 @@ class Verdict:
     @property
     def brief(self) -> tuple[str, ...]:
         """What stands beside the verdict where there is little room."""
-        short = [line for line in self.evidence if len(line) <= SHORT]
+        short = [line for line in self.evidence if len(line) <= SHORT] or self.evidence[:1]
         return (self.why,) if self.word in (UNTESTABLE, UNTESTED) else tuple(filter(None, (self.why, *short[:NAMED])))
 
 

@@ -351,6 +351,14 @@ def test_api_and_examples():
     assert judged([Check("lines", "more", ("enter_leave/get",), than="hpyvm/pointer")]).word == REFUTED
 
 
+@pytest.mark.parametrize("lengths, kept", [([50], [50]), ([300, 50], [50]), ([300, 400], [300]), ([50, 60, 300], [50, 60])])
+def test_a_verdict_never_stands_alone(lengths, kept):
+    """Where there is little room the short sentences of evidence stand beside a verdict; where all are long, the first."""
+    claim = Claim("one", "it is", "somebody", "2021-12-02", "", (Check("lines", "more", ("hpyvm/value",)),), "", True)
+    verdict = verdicts.Verdict(claim, CONFIRMED, "", tuple("e" * length for length in lengths))
+    assert [len(line) for line in verdict.brief] == kept
+
+
 def test_ledger_of_a_whole_run(run):
     """Each claim gets one verdict; those with an argument alone are untestable, and no probe is asked for that is not there."""
     found = claims.read(ROOT)
